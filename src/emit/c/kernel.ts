@@ -233,11 +233,13 @@ function block(body: readonly Stmt[], indent: string, printer: Printer): string[
   const joined = withNeighbours(inlined(body), printer.registers);
   const inside = { ...printer, registers: joined.registers };
   return joined.body.flatMap((s) =>
-    s.kind === 'neighbours' ? [indent + neighbours(s, macros, printer)] : statement(s, indent, inside),
+    s.kind === 'neighbours'
+      ? neighbours(s, macros, printer).map((line) => indent + line)
+      : statement(s, indent, inside),
   );
 }
 
-const neighbours = (s: NeighbourLoads, macros: string, { rename }: Printer): string =>
+const neighbours = (s: NeighbourLoads, macros: string, { rename }: Printer): readonly string[] =>
   neighboursText(s, macros, rename(s.from), cExpr(s.index, rename));
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;

@@ -128,12 +128,17 @@ const isDouble = ({ names, steps }: NeighbourLoads): boolean => names.length ===
 
 const nameOf = ({ names, steps }: NeighbourLoads): string => `${steps ? 'TAKE' : 'LOAD'}${names.length}`;
 
-/** A line of C; `macros` stands before the names of macros. */
-export function neighboursText(s: NeighbourLoads, macros: string, array: string, index: string): string {
-  const declared = s.isNew ? s.names.map((name, i) => `${macros}FLOAT(${name}, ${s.register + i});`) : [];
+/** In C, without indentation; `macros` stands before the names of macros. */
+export function neighboursText(
+  s: NeighbourLoads,
+  macros: string,
+  array: string,
+  index: string,
+): readonly string[] {
+  const declared = s.names.map((name, i) => `${macros}FLOAT(${name}, ${s.register + i});`).join(' ');
   const half = isDouble(s) ? [String(s.register / 2)] : [];
   const args = [...half, ...s.names, array, ...(s.steps ? [] : [index])];
-  return [...declared, `${macros}${nameOf(s)}(${args.join(', ')});`].join(' ');
+  return [...(s.isNew ? [declared] : []), `${macros}${nameOf(s)}(${args.join(', ')});`];
 }
 
 /** All in a kernel. */
