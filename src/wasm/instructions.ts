@@ -240,6 +240,8 @@ const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...l
 export const f64x2 = {
   add: simd(0xf0),
   mul: simd(0xf2),
+  /** a * b + c, rounded once or twice. */
+  relaxedMultiplyAdd: simd(0x107),
   splat: (value: number): Code => {
     const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
     return [0xfd, 0x0c, ...bytes, ...bytes];

@@ -10,6 +10,7 @@ import type { Program } from '../../../../src/program/program.ts';
 import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { createEngine } from '../../../../src/sim/wasm/engine.ts';
 import * as ir from '../../../support/ir.ts';
+import { withRelaxed } from '../../../support/relaxed.ts';
 
 const integers = fc.oneof(
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
@@ -129,6 +130,10 @@ test.each([
     const used = lowered.steps.map(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4'));
     expect(used).toEqual([least <= 12]);
     expect(createEngine(lowered).run(new Uint8Array(1)).output).toEqual(output);
+    withRelaxed(() => {
+      const engine = createEngine(lowered, { relaxed: true });
+      expect(engine.run(new Uint8Array(1)).output).toEqual(output);
+    });
     expect(new Set(output).size).toBeGreaterThan(100);
   },
 );
