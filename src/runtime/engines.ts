@@ -43,20 +43,12 @@ export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: b
  */
 export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
   if (engine === 'wasm-relaxed' || engine === 'wasm-simd') {
-    const { run } = createEngine(withVectors(program), { relaxed: engine === 'wasm-relaxed' });
-    return withinArena(program, run);
+    const options = { relaxed: engine === 'wasm-relaxed', kept: program.arenaBytes };
+    return createEngine(withVectors(program), options).run;
   }
   if (engine === 'wasm') return createEngine(program).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }
-
-/** Arenas without the scratch of vectors. */
-const withinArena =
-  ({ arenaBytes }: Program, run: RunProgram): RunProgram =>
-  (input, options) => {
-    const { output, arenas } = run(input, options);
-    return { output, arenas: arenas.map((arena) => arena.subarray(0, arenaBytes)) };
-  };
 
 /**
  * Simulates one inference under C's rules, with a check of everything that is not proven. For many inferences, keep a simulator.

@@ -8,7 +8,7 @@ import type { Kernel, Table } from '../../ir/kernel/kernel.ts';
 import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
 import { arenaFill, type Outcome, type Program } from '../../program/program.ts';
 import { slotAt } from '../../program/slots.ts';
-import { type Code, type Func, func, moduleOf } from '../../wasm/code.ts';
+import { type Code, deeper, type Func, func, moduleOf } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { f64x2, zeroLanes } from '../../wasm/instructions.ts';
 import { checkPlan, outputIn, placeInputs } from '../simulate.ts';
@@ -21,6 +21,13 @@ export type Instructions = 'wasm-relaxed' | 'wasm-simd' | 'wasm';
 export interface Engine {
   /** One inference, as `Simulator.run`. @throws InputError for an input of another size. */
   run(input: Uint8Array, options?: { readonly keepArenas?: boolean }): Outcome;
+}
+
+interface EngineOptions {
+  /** Whether the machine has relaxed vector instructions; default false. */
+  readonly relaxed?: boolean;
+  /** Bytes of the arena that runs begin with and return; behind them is only scratch. Default: all. */
+  readonly kept?: number;
 }
 
 const probe = (...vector: Code): Uint8Array =>
@@ -75,7 +82,8 @@ function placeAll(program: Program, memory: Allotment): Layout {
 
 function functionOf({ kernel, addresses }: Placed, name: string, relaxed: boolean): Func {
   const body: Body = { arrays: checkKernel(kernel), addresses, relaxed, locals: new Map(), types: [] };
-  const code = block(body, kernel.body);
+  // DS-CNN's products of 1x1 take 4 % less time so.
+  const code = deeper(block(body, kernel.body));
   return { name, params: [], locals: body.types, body: code };
 }
 
@@ -91,7 +99,7 @@ const stepName = (index: number): string => `s${index}`;
  */
 export function createEngine(
   program: Program,
-  { relaxed = false }: { readonly relaxed?: boolean } = {},
+  { relaxed = false, kept = program.arenaBytes }: EngineOptions = {},
 ): Engine {
   checkPlan(program);
   const memory = new Allotment();
@@ -100,7 +108,7 @@ export function createEngine(
   const { buffer, exports } = instantiate(module, memory.bytes + 64);
   fillTables(tables, buffer);
   const steps = placed.map((_, i) => (exports as Record<string, () => void>)[stepName(i)] as () => void);
-  return { run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)) };
+  return { run: runner(program, steps, new Uint8Array(buffer, 0, kept)) };
 }
 
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
