@@ -14,9 +14,9 @@ import { bitsOf, type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
-import { formatName } from '../ir/kernel/weight-format.ts';
+import { formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
-import { formV6m, plainForm, variantsOf } from '../lower/variants.ts';
+import { plainForm, variantsOf } from '../lower/variants.ts';
 import { placesOf } from '../plan/orders.ts';
 import { readBytes } from '../program/byte-rows.ts';
 import { readPacked } from '../program/paired-rows.ts';
@@ -119,37 +119,34 @@ const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): 
  * @throws DefectError for a bound that does not hold
  */
 function comparedPacked(
-  kernel: Kernel,
+  form: Kernel,
+  layout: WeightLayout,
+  packing: Packing,
   mac: QuantizedMac,
   toModel: (term: number) => number,
 ): WeightMismatch | undefined {
-  const { weights } = kernel;
-  const of = (
-    packing: Packing | 'none' | undefined,
-    form: Kernel | undefined,
-  ): WeightMismatch | undefined => {
-    if (weights === undefined || packing === undefined || packing === 'none' || form === undefined)
-      return undefined;
-    const { rows, begins } = readPacked(form, weights.layout, packing);
-    begins.forEach((begin, row) => {
-      if (begin !== at(mac.bias, row))
-        throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);
-    });
-    return compared(rows, mac, toModel);
-  };
-  return of(weights?.packing, plainForm(kernel)) ?? of(weights?.packingV6m, formV6m(kernel));
+  const { rows, begins } = readPacked(form, layout, packing);
+  begins.forEach((begin, row) => {
+    if (begin !== at(mac.bias, row))
+      throw new DefectError(`'${form.name}', output ${row}: a sum begins at ${begin}`);
+  });
+  return compared(rows, mac, toModel);
 }
 
-/** Of weights that stand in words or bytes of another form's own. */
+/** Of weights that stand in pairs, or in words or bytes of another form's own. */
 function comparedForms(
-  { weights }: Kernel,
+  plain: Kernel,
   forms: readonly Variant[],
   mac: QuantizedMac,
   toModel: (term: number) => number,
 ): WeightMismatch | undefined {
+  const { weights } = plain;
   if (weights === undefined) return undefined;
-  const { layout } = weights;
-  const found = forms.flatMap(({ kernel, words, bytes }) => [
+  const { layout, packing } = weights;
+  const packed = packing === undefined ? [] : [{ kernel: plainForm(plain), pairs: packing }];
+  const all: readonly Omit<Variant, 'set'>[] = [...packed, ...forms];
+  const found = all.flatMap(({ kernel, pairs, words, bytes }) => [
+    ...(pairs === undefined ? [] : [comparedPacked(kernel, layout, pairs, mac, toModel)]),
     ...(words === undefined ? [] : [compared(readWords(kernel, layout, words), mac, toModel)]),
     ...(bytes === undefined ? [] : [compared(readBytes(kernel, layout, bytes), mac, toModel)]),
   ]);
@@ -166,10 +163,7 @@ function certifyStep(
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
   const toModel = modelTerm(real.shape, input);
-  const mismatch =
-    compared(decodeRows(kernel), mac, toModel) ??
-    comparedPacked(kernel, mac, toModel) ??
-    comparedForms(kernel, forms, mac, toModel);
+  const mismatch = compared(decodeRows(kernel), mac, toModel) ?? comparedForms(kernel, forms, mac, toModel);
   const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,

@@ -81,13 +81,11 @@ function provedVariant(kernel: Kernel, variant: Variant, known: Rules | undefine
 }
 
 /** Where sums of rows lie, by the tables that the form has; undefined: its code does not say it. */
-function sumsOf({ weights }: Kernel, { set, kernel: form, bytes }: Variant): Interval | undefined {
+function sumsOf({ weights }: Kernel, { kernel: form, pairs, bytes }: Variant): Interval | undefined {
   if (weights === undefined) return undefined;
-  const { layout, packingV6m: packing } = weights;
+  const { layout } = weights;
   if (bytes !== undefined) return rangeOfRows(readBytes(form, layout, bytes));
-  return set === 'v6m' && packing !== undefined && packing !== 'none'
-    ? readPacked(form, layout, packing).sums
-    : undefined;
+  return pairs === undefined ? undefined : readPacked(form, layout, pairs).sums;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The forms of a program's kernels: what every compiler takes, and forms for chips with more instructions. */
 import { must } from '../base/errors.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { Kernel, PackedSet } from '../ir/kernel/kernel.ts';
 import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
 import { tableLength } from '../ir/kernel/table-bytes.ts';
 import type { Aim, Program } from '../program/program.ts';
@@ -14,13 +14,24 @@ import { packed } from './packed.ts';
 type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Form | undefined;
 type Form = Omit<Variant, 'set'>;
 
-const alone = (kernel: Kernel | undefined) => kernel && { kernel };
-
 const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
   mve: heliumForm,
   dsp: dspForm,
-  v6m: (kernel) => alone(formV6m(kernel)),
+  v6m: packedOn('v6m'),
+  rv32: packedOn('rv32'),
 };
+
+/** Where that is not what every compiler takes: with other pairs of rows, or one row at a time. */
+function packedOn(set: PackedSet): Lowering {
+  return (kernel) => {
+    const pairs = kernel.weights?.packings?.[set];
+    if (pairs === undefined) return undefined;
+    if (pairs === 'none') return { kernel };
+    return { kernel: must(packed(kernel, pairs), canPack), pairs };
+  };
+}
+
+const canPack = 'a packing is of rows that can be packed';
 
 const bytesOf = ({ tables }: Kernel): number => tables.reduce((sum, table) => sum + tableLength(table), 0);
 
@@ -54,19 +65,10 @@ const variantsFor = (program: Program): Variants =>
       .filter(([, variants]) => variants.length > 0),
   );
 
-/** For Armv6-M, where that is not what every compiler takes. */
-export function formV6m(kernel: Kernel): Kernel | undefined {
-  const packing = kernel.weights?.packingV6m;
-  if (packing === undefined || packing === 'none') return packing === undefined ? undefined : kernel;
-  return packed(kernel, packing);
-}
-
 /** A kernel as plain C has it: with two rows of weights a product where it says so. */
 export function plainForm(kernel: Kernel): Kernel {
   const packing = kernel.weights?.packing;
-  return packing === undefined
-    ? kernel
-    : must(packed(kernel, packing), 'a packing is of rows that can be packed');
+  return packing === undefined ? kernel : must(packed(kernel, packing), canPack);
 }
 
 /** The program that plain C is printed from. A kernel of several steps stays one. */

@@ -1,5 +1,5 @@
 /** Kernels in further forms, for instructions that only some chips have. All forms make the same bytes. */
-import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { ByteRows } from './byte-rows.ts';
 import type { Program } from './program.ts';
@@ -9,7 +9,8 @@ import type { WordRows } from './word-rows.ts';
 export interface Variant {
   readonly set: InstructionSet;
   readonly kernel: Kernel;
-  /** How its weights stand, where in words or in bytes of its own. */
+  /** How its weights stand, where in pairs, words or bytes of its own. */
+  readonly pairs?: Packing;
   readonly words?: WordRows;
   readonly bytes?: ByteRows;
 }

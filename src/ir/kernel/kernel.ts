@@ -272,9 +272,13 @@ export interface StoredWeights extends StoredRows {
   readonly terms?: string;
   /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
   readonly packing?: Packing;
-  /** The same for Armv6-M, where that differs. */
-  readonly packingV6m?: Packing | 'none';
+  /** The same on some chips, where that differs. */
+  readonly packings?: Readonly<Partial<Record<PackedSet, Packing | 'none'>>>;
 }
+
+/** Chips whose registers suit packings of their own: Armv6-M computes in eight, RV32 in 31. */
+export const packedSets = ['v6m', 'rv32'] as const;
+export type PackedSet = (typeof packedSets)[number];
 
 /**
  * How C multiplies two outputs' weights at once (src/lower/packed.ts): which sums a pass of its loops makes, and

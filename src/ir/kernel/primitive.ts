@@ -1,7 +1,7 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
 import type { Code, Local, ValueType } from '../../wasm/code.ts';
 import type { Interval } from './interval.ts';
-import type { Expr, Scalar, Type } from './kernel.ts';
+import { type Expr, packedSets, type Scalar, type Type } from './kernel.ts';
 
 /** Takes a fresh local of a WebAssembly function. */
 export type FreshLocal = (type: ValueType) => Local;
@@ -10,10 +10,10 @@ export type FreshLocal = (type: ValueType) => Local;
 type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
 /**
- * Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M); and those that
- * have few: Armv6-M computes in eight registers, and a product overwrites an operand.
+ * Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M); and those of
+ * chips that take packed sums in another form: on Armv6-M a product overwrites an operand, besides.
  */
-export const instructionSets = ['mve', 'dsp', 'v6m'] as const;
+export const instructionSets = ['mve', 'dsp', ...packedSets] as const;
 export type InstructionSet = (typeof instructionSets)[number];
 
 /** What primitives of numbers and of vectors have in common. An interval of a vector holds all of its lanes. */
