@@ -7,6 +7,7 @@ import { exprText } from '../ir/kernel/text.ts';
 
 /** A constant, or the rows of a table. */
 interface Known {
+  /** As a part of a name. */
   readonly name: string;
   readonly numbers: Table['data'];
   /** Of the row. */
@@ -14,7 +15,7 @@ interface Known {
 }
 
 function knownOf(tables: ReadonlyMap<string, Table>, e: Expr): Known | undefined {
-  if (e.kind === 'int') return { name: `${e.value}`, numbers: [e.value] };
+  if (e.kind === 'int') return e.value < 0 ? undefined : { name: `of${e.value}`, numbers: [e.value] };
   if (e.kind !== 'load') return undefined;
   const table = tables.get(e.from);
   return table && { name: e.from, numbers: table.data, index: e.index };

@@ -137,3 +137,39 @@ test.each([
     expect(new Set(output).size).toBeGreaterThan(100);
   },
 );
+
+test.each([
+  ['multiplier', ir.int(2 ** 30 + 12_345), ir.load('shifts', 'i32', ir.local('i'))],
+  ['shift', ir.load('multipliers', 'i32', ir.local('i')), ir.int(5)],
+  ['negative multiplier', ir.int(-1), ir.load('shifts', 'i32', ir.local('i'))],
+] as const)('requantized with a constant %s: as by integers', (which, multiplier, shift) => {
+  const numbers = (of: (i: number) => number) => Array.from({ length: 64 }, (_, i) => of(i));
+  const tables = [
+    ir.table(
+      'multipliers',
+      'i32',
+      numbers((i) => 2 ** 30 + i * 7_654_321),
+    ),
+    ir.table(
+      'shifts',
+      'i32',
+      numbers((i) => 2 + (i % 8)),
+    ),
+    ir.table(
+      'accs',
+      'i32',
+      numbers((i) => (i - 20) * 97),
+    ),
+  ];
+  const sum = ir.call('requantize_high', ir.load('accs', 'i32', ir.local('i')), multiplier, shift);
+  const byte = ir.call('clamp', sum, ir.int(0), ir.int(255));
+  const params = [ir.param('in', 'in', 'u8', 1), ir.param('out', 'out', 'u8', 64)];
+  const body = [ir.for_('i', 0, 64, [ir.store('out', 'u8', ir.local('i'), byte)])];
+  const program = ir.single(ir.kernel('k', params, body, tables));
+  const lowered = withVectors(program);
+  const used = lowered.steps.map(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4'));
+  expect(used).toEqual([which !== 'negative multiplier']);
+  const { output } = createSimulator(program, { mode: 'fast' }).run(new Uint8Array(1));
+  if (which !== 'negative multiplier')
+    expect(createEngine(lowered).run(new Uint8Array(1)).output).toEqual(output);
+});
