@@ -8,11 +8,12 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Bench } from 'tinybench';
 import { test } from 'vitest';
 import { artifactOf } from '../src/artifact/make.ts';
 import { netOf } from '../src/net/net.ts';
-import type { EngineName } from '../src/runtime/engines.ts';
+import { type EngineName, fastest } from '../src/runtime/engines.ts';
 import { compiledOf, modelBytes, type Net, nets, root, samplesOf } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 
@@ -59,7 +60,9 @@ async function rivals(net: Net, input: Float32Array): Promise<readonly Contestan
   return Promise.all(names.map((name) => rival(net, name, input)));
 }
 
-const shown: readonly EngineName[] = ['wasm-simd', 'wasm', 'js', 'checked'];
+// Node 20 has relaxed vector instructions behind a flag.
+if (fastest().engine !== 'wasm-relaxed') setFlagsFromString('--experimental-wasm-relaxed-simd');
+const shown: readonly EngineName[] = ['wasm-relaxed', 'wasm-simd', 'wasm', 'js', 'checked'];
 
 /** Median microseconds of each, in turns. */
 async function race(contestants: readonly Contestant[]): Promise<readonly number[]> {

@@ -24,6 +24,7 @@ import { requantizeByte } from '../ir/kernel/prims/requantize-byte.ts';
 import { extremeName } from '../ir/kernel/prims/vectors.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { expressionsOf, inlined, statementsIn, typeOf } from '../ir/kernel/walk.ts';
+import { floatScale } from './float-scales.ts';
 import type { NewName } from './fresh-names.ts';
 import { isNeighbour, mentions, stepOf } from './neighbours.ts';
 
@@ -39,8 +40,8 @@ export interface Lanes {
   readonly count: number;
   /** Locals that are vectors; grows with declarations. */
   readonly vectors: Set<string>;
-  /** By name. What is read of them is loaded once for all statements. */
-  readonly tables: ReadonlyMap<string, Table>;
+  /** By name. What is read of them is loaded once for all statements. Grows with those that lanes need. */
+  readonly tables: Map<string, Table>;
   /** By the names of tables: those that are read in their place, filled up to whole vectors. */
   readonly filled: ReadonlyMap<string, Table>;
   /** By the texts of loads of tables, locals that hold them; grows. */
@@ -55,7 +56,7 @@ export interface Lanes {
   readonly strides: boolean;
 }
 
-export const tablesOf = ({ tables }: Kernel): Lanes['tables'] => new Map(tables.map((t) => [t.name, t]));
+export const tablesOf = ({ tables }: Kernel): Map<string, Table> => new Map(tables.map((t) => [t.name, t]));
 
 export const isOfLanes =
   ({ counter, vectors }: Pick<Lanes, 'counter' | 'vectors'>) =>
@@ -204,11 +205,15 @@ function requantizedByte(l: Lanes, e: Expr): Expr | undefined {
   if (sum.kind !== 'call' || sum.primitive !== requantizeHigh.name) return undefined;
   // The cuts are the same in all lanes.
   if (cuts.some((cut) => varies(l, cut))) return undefined;
-  const isDefined = requantizeByte.violation(
-    ...[...sum.args, offset, ...cuts].map((arg) => intervalOf(l, arg)),
-  );
+  const [acc, multiplier, shift] = sum.args;
+  if (acc === undefined || multiplier === undefined || shift === undefined || !l.has(requantizeByte))
+    return undefined;
+  const scale = floatScale(l.tables, multiplier, shift);
+  if (scale === undefined) return undefined;
+  const args = [acc, ...scale];
+  const isDefined = requantizeByte.violation(...[...args, offset, ...cuts].map((arg) => intervalOf(l, arg)));
   return isDefined === undefined
-    ? applied(l, requantizeByte.name, ...sum.args.map((arg) => inEveryLane(l, arg)), offset, ...cuts)
+    ? applied(l, requantizeByte.name, ...args.map((arg) => inEveryLane(l, arg)), offset, ...cuts)
     : undefined;
 }
 

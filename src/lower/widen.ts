@@ -5,7 +5,7 @@
 
 import { constant, int } from '../ir/kernel/builders.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
-import type { Kernel, PlainStmt, Stmt } from '../ir/kernel/kernel.ts';
+import type { Kernel, PlainStmt, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop, rewritten } from '../ir/kernel/walk.ts';
 import { byteCount, inBytes } from './byte-lanes.ts';
 import { copied } from './copies.ts';
@@ -39,6 +39,7 @@ interface Work {
   readonly machine: Machine;
   readonly memory: Memory;
   readonly names: NewName;
+  readonly tables: Map<string, Table>;
 }
 
 /**
@@ -47,14 +48,15 @@ interface Work {
  */
 export function widened(kernel: Kernel, machine: Machine): Kernel | undefined {
   const arrays = checkKernel(kernel);
-  const work = { kernel, machine, memory: { ...machine, arrays }, names: newNames(kernel) };
+  const tables = tablesOf(kernel);
+  const work = { kernel, machine, memory: { ...machine, arrays }, names: newNames(kernel), tables };
   let found = false;
   const body = rewritten(kernel.body, (s) => {
     const made = s.kind === 'for' ? inLoops(work, s) : undefined;
     found ||= made !== undefined;
     return made;
   });
-  return found ? { ...kernel, body } : undefined;
+  return found ? { ...kernel, tables: [...tables.values()], body } : undefined;
 }
 
 /** Sixteen passes at a time where all numbers are bytes, or four; undefined where the loop stays as it is. */
@@ -67,7 +69,7 @@ function endsOf({ from, to, step }: Loop): readonly [from: number, to: number] |
 }
 
 function lanesFor(
-  { kernel, machine, names }: Work,
+  { machine, names, tables }: Work,
   loop: Loop,
   body: readonly PlainStmt[],
   count: number,
@@ -75,7 +77,7 @@ function lanesFor(
   const { has, gathers } = machine;
   return {
     ...{ counter: loop.name, count, names, has, gathers },
-    ...{ vectors: new Set(), loaded: new Map(), tables: tablesOf(kernel), filled: new Map() },
+    ...{ vectors: new Set(), loaded: new Map(), tables, filled: new Map() },
     // Elsewhere a loop inside is better taken in lanes, where its elements lie side by side.
     strides: gathers && !body.some(({ kind }) => kind === 'for'),
     folds: foldsOf(body),

@@ -6,7 +6,8 @@ import { createSimulator } from '../sim/simulate.ts';
 import { bestInstructions, createEngine, type Instructions } from '../sim/wasm/engine.ts';
 
 /**
- * `wasm-simd`, `wasm`: WebAssembly made of the Kernel IR, with and without vectors. `js`: JavaScript made of it.
+ * `wasm-relaxed`, `wasm-simd`, `wasm`: WebAssembly made of the Kernel IR, with vectors and relaxed instructions for
+ * them, with vectors, and without. `js`: JavaScript made of it.
  * `checked`: JavaScript in which everything that C leaves undefined traps. All leave the same bytes in every tensor;
  * scratch may hold others.
  */
@@ -20,7 +21,7 @@ export interface Chosen {
 /** What this machine runs fastest, and why it is slower than elsewhere, where it is. */
 export function fastest(): Chosen {
   const engine = bestInstructions();
-  if (engine === 'wasm-simd') return { engine };
+  if (engine === 'wasm-relaxed' || engine === 'wasm-simd') return { engine };
   if (engine === 'wasm')
     return {
       engine,
@@ -41,18 +42,13 @@ export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: b
  *   The function: InputError for an input of another size; of engine `checked` Trap too
  */
 export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
-  if (engine === 'wasm-simd') return withinArena(program, createEngine(withVectors(program)).run);
+  if (engine === 'wasm-relaxed' || engine === 'wasm-simd') {
+    const options = { relaxed: engine === 'wasm-relaxed', kept: program.arenaBytes };
+    return createEngine(withVectors(program), options).run;
+  }
   if (engine === 'wasm') return createEngine(program).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }
-
-/** Arenas without the scratch of vectors. */
-const withinArena =
-  ({ arenaBytes }: Program, run: RunProgram): RunProgram =>
-  (input, options) => {
-    const { output, arenas } = run(input, options);
-    return { output, arenas: arenas.map((arena) => arena.subarray(0, arenaBytes)) };
-  };
 
 /**
  * Simulates one inference under C's rules, with a check of everything that is not proven. For many inferences, keep a simulator.

@@ -61,6 +61,9 @@ export const either = (type: ValueType, test: Code, yes: Code, no: Code): Code =
 /** The body, and again as long as the test behind it holds. */
 export const repeat = (body: Code, again: Code): Code => [0x03, noResult, body, again, 0x0d, 0, 0x0b];
 
+/** A loop of one pass. V8 writes out more passes of a loop the deeper it lies. */
+export const deeper = (body: Code): Code => [0x03, noResult, body, 0x0b];
+
 export interface Local {
   readonly get: Code;
   set(value: Code): Code;

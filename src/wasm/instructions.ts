@@ -240,19 +240,23 @@ const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...l
 export const f64x2 = {
   add: simd(0xf0),
   mul: simd(0xf2),
+  /** a * b + c, rounded once or twice. */
+  relaxedMultiplyAdd: simd(0x107),
   splat: (value: number): Code => {
     const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
     return [0xfd, 0x0c, ...bytes, ...bytes];
   },
+  /** An i32 in both lanes. */
+  splatInt: (value: Code): Code => simd(0x14)(op(0xb7)(value)),
   /** Of four i32, the first two and the last two. */
   fromInts: (lanes: Code): readonly [Code, Code] => [
     simd(0xfe)(lanes),
     simd(0xfe)(shuffle(lanes, lanes, words(2, 3, 2, 3))),
   ],
-  /** Four i32 as the high halves of floats, whose low halves are 0. */
-  fromHighWords: (lanes: Code): readonly [Code, Code] => [
-    shuffle(zeroLanes, lanes, words(0, 4, 1, 5)),
-    shuffle(zeroLanes, lanes, words(2, 6, 3, 7)),
+  /** Of the high and the low halves of four floats, the first two and the last two. */
+  fromWords: (high: Code, low: Code): readonly [Code, Code] => [
+    shuffle(low, high, words(0, 4, 1, 5)),
+    shuffle(low, high, words(2, 6, 3, 7)),
   ],
   /** The low halves of two times two. */
   lowWords: (a: Code, b: Code): Code => shuffle(a, b, words(0, 2, 4, 6)),

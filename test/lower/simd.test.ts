@@ -12,6 +12,7 @@ import { createEngine } from '../../src/sim/wasm/engine.ts';
 import * as ir from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
 import { Reached } from '../support/reached.ts';
+import { withRelaxed } from '../support/relaxed.ts';
 import { partRecipes, type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
 import {
   allFormats,
@@ -230,6 +231,7 @@ test('dense depthwise layers: the rows left over after whole vectors have their 
       if (!lowered.steps.every(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4')))
         return;
       expect(createSimulator(lowered, { mode: 'checked' }).run(input).output).toEqual(expected);
+      withRelaxed(() => expect(createEngine(lowered, { relaxed: true }).run(input).output).toEqual(expected));
       reached.add('simulated');
     }),
     runs(100),

@@ -12,9 +12,11 @@ import { padPlanes } from '../../src/data/resized.ts';
 import { type Net, type NetInput, netOf } from '../../src/net/net.ts';
 import { type LoadedNet, load, withThreads } from '../../src/net/node-load.ts';
 import { arrangeInput, decodeSlot } from '../../src/program/values.ts';
+import { fastest } from '../../src/runtime/engines.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { runNative } from '../../src/targets/native.ts';
 import { bench } from '../support/cli.ts';
+import { relaxedFlags } from '../support/relaxed.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 import { root } from '../support/shared.ts';
 import { testWith } from '../support/toolchain.ts';
@@ -67,7 +69,7 @@ describe('run', () => {
     expect(layers).toBeUndefined();
     expect(net).toMatchObject({
       name: 'lenet5',
-      engine: 'wasm-simd',
+      engine: fastest().engine,
       inputShape: [1, 1, 32, 32],
       outputShape: [1, 10],
     });
@@ -95,17 +97,27 @@ describe('run', () => {
       expect(storedBy(other, pixels(digit))).toEqual(storedBy(net, pixels(digit)));
   });
 
-  test('a machine without WebAssembly: the same in JavaScript, and it says so', () => {
+  /** What a process of its own says of the digit 5. */
+  const said = (...flags: readonly string[]): unknown => {
     const script = `
       const { load } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/node.js')))});
       const net = await load(${JSON.stringify(out)});
       const { output } = net.run(Uint8Array.of(${pixels(5)}));
       console.log(JSON.stringify({ engine: net.engine, note: net.note, stored: [...output.stored] }));`;
-    const said = execFileSync(process.execPath, ['--jitless', '--input-type=module', '-e', script], {
+    const text = execFileSync(process.execPath, [...flags, '--input-type=module', '-e', script], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    expect(JSON.parse(said)).toEqual({
+    return JSON.parse(text);
+  };
+
+  test('a machine with relaxed vector instructions: the same with these', () => {
+    const { stored } = net.run(pixels(5)).output;
+    expect(said(...relaxedFlags)).toEqual({ engine: 'wasm-relaxed', stored: [...stored] });
+  });
+
+  test('a machine without WebAssembly: the same in JavaScript, and it says so', () => {
+    expect(said('--jitless')).toEqual({
       engine: 'js',
       note: 'this machine has no WebAssembly: inference takes about thirty times as long',
       stored: [...net.run(pixels(5)).output.stored],

@@ -62,6 +62,8 @@ export interface VectorPrimitive extends Operation<Type> {
   readonly wasm?: Primitive['wasm'];
   /** Of what cuts its result off at the last two arguments: WebAssembly in front of that. */
   readonly uncut?: Primitive['wasm'];
+  /** Both with relaxed instructions, which leave the same result whichever of theirs a machine chooses. */
+  readonly relaxed?: Pick<VectorPrimitive, 'wasm' | 'uncut'>;
   /** The meaning, lane by lane; undefined where C does not define it. */
   readonly js: (...args: VectorValue[]) => VectorValue | undefined;
 }

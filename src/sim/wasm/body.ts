@@ -17,6 +17,8 @@ export interface Body {
   readonly addresses: Addresses;
   /** Pointers are byte addresses. */
   readonly locals: Map<string, Local>;
+  /** Whether the machine has relaxed vector instructions. */
+  readonly relaxed: boolean;
   /** Of all locals so far, in order. */
   readonly types: ValueType[];
 }

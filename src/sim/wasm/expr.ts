@@ -3,7 +3,7 @@ import { DefectError, must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
 import type { Elem, Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
-import type { Primitive } from '../../ir/kernel/primitive.ts';
+import type { Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
 import { anyPrimitive, vectorPrimitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
@@ -60,11 +60,17 @@ function selected(b: Body, e: ExprOf<'select'>): Code {
   return isFree(e.yes) && isFree(e.no) ? select(yes, no, test) : either(e.type, test, yes, no);
 }
 
+/** How a primitive is computed on the machine. */
+function wasmOf({ relaxed }: Body, name: string): Pick<VectorPrimitive, 'wasm' | 'uncut'> {
+  const vector = vectorPrimitiveOf(name);
+  return (relaxed ? vector?.relaxed : undefined) ?? vector ?? must(anyPrimitive(name), `primitive ${name}`);
+}
+
 /** Lanes that become elements: narrowing them cuts them off at the limits of their type, if nothing else does. */
 export function narrowed(b: Body, e: Expr, elem: Elem): Code {
   if (e.kind !== 'call') return value(b, e);
   const limits = elemRange(elem);
-  const uncut = vectorPrimitiveOf(e.primitive)?.uncut;
+  const { uncut } = wasmOf(b, e.primitive);
   const [lo, hi] = e.args.slice(-2).map((arg) => (arg.kind === 'int' ? arg.value : undefined));
   return uncut && lo === limits?.lo && hi === limits?.hi ? call(b, e, uncut) : value(b, e);
 }
@@ -74,7 +80,7 @@ function call(b: Body, e: ExprOf<'call'>, way?: Primitive['wasm']): Code {
   const pairs = loadedPairs(b, e, (part) => value(b, part));
   if (pairs !== undefined) return pairs;
   const primitive = must(anyPrimitive(e.primitive), `primitive ${e.primitive}`);
-  const code = way ?? primitive.wasm;
+  const code = way ?? wasmOf(b, e.primitive).wasm;
   if (code === undefined) throw new DefectError(`${primitive.name} is of a chip`);
   const sets: Code[] = [];
   const args = e.args.map((arg, i) => {

@@ -95,6 +95,9 @@ const named: Readonly<Record<string, readonly [number, number]>> = {
   multiplier: [1, 2 ** 31 - 1],
   shift: [1, 14],
   offset: [-255, 255],
+  // Of float64 from 2^-12 to below 1/2.
+  high: [0x3f300000, 0x3fdfffff],
+  low: [0, 1023],
   lo: [-256, 255],
   hi: [-256, 255],
 };
@@ -111,7 +114,7 @@ function argumentsOf({ params, js }: VectorPrimitive): readonly (readonly number
   };
   const one = (type: Type, name: string): number => {
     const [lo, hi] = named[name] ?? bits[type];
-    if (type === 'i32' || type === 'u8x16' || name === 'shift') return draw.int(lo, hi);
+    if (type === 'i32' || type === 'u8x16' || name === 'shift' || name === 'high') return draw.int(lo, hi);
     const size = [1, 2 ** 4, 2 ** 12, 2 ** 16, 2 ** 31][draw.int(0, 4)]!;
     return Math.max(lo, Math.min(hi, draw.unit() < 0.1 ? lo : draw.int(-size, size)));
   };

@@ -10,6 +10,7 @@ import type { Program } from '../../../../src/program/program.ts';
 import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { createEngine } from '../../../../src/sim/wasm/engine.ts';
 import * as ir from '../../../support/ir.ts';
+import { withRelaxed } from '../../../support/relaxed.ts';
 
 const integers = fc.oneof(
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
@@ -70,21 +71,32 @@ const multipliers = fc.oneof(
   fc.integer({ min: 0, max: 30 }).map((n) => 2 ** n),
 );
 
+/** By how much of 2^-31 a result lies beyond halfway between two integers: a multiplier for a sum of 2^shift odd units. */
+function nearHalf(odd: number, beyond: number): number {
+  let inverse = 1n;
+  for (let i = 0; i < 5; i++) inverse = BigInt.asUintN(31, inverse * (2n - BigInt(odd) * inverse));
+  return Number(BigInt.asUintN(31, (2n ** 30n + BigInt(beyond)) * inverse));
+}
+
 /** Sums whose results are near the limits of a byte and halfway between integers, and sums of all sizes. */
-const scaled = (most: number) =>
+const scaled = (least: number) =>
   fc
     .record({
       multiplier: multipliers,
-      shift: fc.integer({ min: 2, max: most }),
+      shift: fc.integer({ min: 2, max: 12 }),
       halves: fc.integer({ min: -1100, max: 1100 }),
       beyond: fc.integer({ min: -2, max: 2 }),
       any: fc.option(integers, { freq: 2 }),
+      odd: fc.option(fc.integer({ min: -500, max: 500 }), { freq: 3 }),
     })
-    .map(({ multiplier, shift, halves, beyond, any }) => {
+    .map(({ multiplier, shift, halves, beyond, any, odd }) => {
+      if (odd !== null)
+        return { acc: (2 * odd + 1) * 2 ** shift, multiplier: nearHalf(2 * odd + 1, beyond), shift };
       const near = Math.round((halves / 2) * (2 ** (31 + shift) / multiplier)) + beyond;
       const acc = any ?? Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, near));
       return { acc, multiplier, shift };
-    });
+    })
+    .filter(({ multiplier, shift }) => multiplier > 0 && multiplier >= 2 ** (31 + shift - least));
 
 test.each([
   ['u8', 0, 12],
@@ -95,9 +107,9 @@ test.each([
   ['i8', 127, 12],
   ['i8', -128, 12],
 ] as const)(
-  'requantized to %s with zero point %i, shifts to %i: floats give what integers do',
-  (elem, zero, most) => {
-    const rows = fc.sample(scaled(most), { numRuns: 2500, seed });
+  'requantized to %s with zero point %i, scales to 2^-%i: floats give what integers do',
+  (elem, zero, least) => {
+    const rows = fc.sample(scaled(least), { numRuns: 2500, seed });
     const names = ['acc', 'multiplier', 'shift'] as const;
     const tables = names.map((name) =>
       ir.table(
@@ -116,8 +128,48 @@ test.each([
     const { output } = createSimulator(program, { mode: 'fast' }).run(new Uint8Array(1));
     const lowered = withVectors(program);
     const used = lowered.steps.map(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4'));
-    expect(used).toEqual([most <= 12]);
+    expect(used).toEqual([least <= 12]);
     expect(createEngine(lowered).run(new Uint8Array(1)).output).toEqual(output);
+    withRelaxed(() => {
+      const engine = createEngine(lowered, { relaxed: true });
+      expect(engine.run(new Uint8Array(1)).output).toEqual(output);
+    });
     expect(new Set(output).size).toBeGreaterThan(100);
   },
 );
+
+test.each([
+  ['multiplier', ir.int(2 ** 30 + 12_345), ir.load('shifts', 'i32', ir.local('i'))],
+  ['shift', ir.load('multipliers', 'i32', ir.local('i')), ir.int(5)],
+  ['negative multiplier', ir.int(-1), ir.load('shifts', 'i32', ir.local('i'))],
+] as const)('requantized with a constant %s: as by integers', (which, multiplier, shift) => {
+  const numbers = (of: (i: number) => number) => Array.from({ length: 64 }, (_, i) => of(i));
+  const tables = [
+    ir.table(
+      'multipliers',
+      'i32',
+      numbers((i) => 2 ** 30 + i * 7_654_321),
+    ),
+    ir.table(
+      'shifts',
+      'i32',
+      numbers((i) => 2 + (i % 8)),
+    ),
+    ir.table(
+      'accs',
+      'i32',
+      numbers((i) => (i - 20) * 97),
+    ),
+  ];
+  const sum = ir.call('requantize_high', ir.load('accs', 'i32', ir.local('i')), multiplier, shift);
+  const byte = ir.call('clamp', sum, ir.int(0), ir.int(255));
+  const params = [ir.param('in', 'in', 'u8', 1), ir.param('out', 'out', 'u8', 64)];
+  const body = [ir.for_('i', 0, 64, [ir.store('out', 'u8', ir.local('i'), byte)])];
+  const program = ir.single(ir.kernel('k', params, body, tables));
+  const lowered = withVectors(program);
+  const used = lowered.steps.map(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4'));
+  expect(used).toEqual([which !== 'negative multiplier']);
+  const { output } = createSimulator(program, { mode: 'fast' }).run(new Uint8Array(1));
+  if (which !== 'negative multiplier')
+    expect(createEngine(lowered).run(new Uint8Array(1)).output).toEqual(output);
+});
