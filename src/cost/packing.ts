@@ -1,10 +1,11 @@
 /** Which kernels of a program multiply by two rows of weights at once in C: where that executes fewer instructions. */
 import { at, must } from '../base/errors.ts';
-import { type Kernel, type PackedSet, type Packing, packedSets } from '../ir/kernel/kernel.ts';
+import { type Kernel, type PackedSet, type Packing, packedSets, type Quads } from '../ir/kernel/kernel.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms, type Prices } from '../lower/pair-tables.ts';
+import { type QuadForm, quads } from '../lower/quads.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
@@ -38,12 +39,13 @@ interface Shape {
 const smallPrices: Prices = { tooLarge: 2.75, end: 1 };
 
 /** Where the largest of some sums of several places is taken, and elsewhere. */
-type Shapes = Readonly<Record<'pooled' | 'apart', Shape>>;
+type Shapes = Readonly<Record<'pooled' | 'apart', Shape>> & { readonly quads: QuadForm };
 
 const most: Shapes = {
   // Few places share what is too large.
   pooled: { pixels: 2, pairs: 2, prices: { tooLarge: 2.5, end: 0.3 } },
   apart: { pixels: 2, pairs: 2, prices: { tooLarge: 1.5, end: 0.3 } },
+  quads: { words: 2, third: 'odd' },
 };
 
 /**
@@ -55,6 +57,7 @@ const own: Readonly<Record<PackedSet, Shapes & { readonly target: CostTarget }>>
   v6m: {
     pooled: { pixels: 1, pairs: 3, prices: smallPrices },
     apart: { pixels: 1, pairs: 2, prices: smallPrices },
+    quads: { words: 1, third: 'reversed' },
     // The model does not know that pairs for two places at a time lack registers there.
     target: 'cortex-m0',
   },
@@ -66,7 +69,7 @@ const isPooled = ({ body }: Kernel): boolean =>
 
 /** A kernel in a form that it may have, and how it is packed. */
 interface Choice {
-  readonly packing?: Packing;
+  readonly packing?: Packing | Quads;
   readonly form: Kernel;
 }
 
@@ -76,6 +79,12 @@ function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefin
   const terms = bestTerms(decodeRows(kernel), weights.layout, prices);
   const form = packed(kernel, { ...shape, terms });
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
+}
+
+/** Weights of these stay bytes. */
+function inQuads(kernel: Kernel, shape: QuadForm): Choice | undefined {
+  const form = quads(kernel, shape);
+  return form && { form, packing: { ...shape, tableBytes: tableBytesOf(form) } };
 }
 
 /** The one with the fewest instructions, with those that a byte of tables has to save. */
@@ -90,18 +99,18 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
 /** The kernel with the packings, in plain C and on chips with one of their own, that gain something. */
 export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
   const { weights } = kernel;
-  if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
+  if (weights === undefined) return kernel;
   const where = isPooled(kernel) ? 'pooled' : 'apart';
-  const plain: Choice = { form: kernel };
-  const best = (shape: Shape, on: CostTarget): Packing | undefined | 'none' => {
-    const form = packedAs(kernel, shape);
-    return form === undefined ? undefined : (bestOf([plain, form], objective, on).packing ?? 'none');
+  const pairs = mayPay(kernel, weights.layout, objective);
+  const best = (shapes: Shapes, on: CostTarget): Packing | Quads | 'none' => {
+    const forms = [pairs ? packedAs(kernel, shapes[where]) : undefined, inQuads(kernel, shapes.quads)];
+    const choices = [{ form: kernel }, ...forms.filter((form) => form !== undefined)];
+    return bestOf(choices, objective, on).packing ?? 'none';
   };
-  const packing = best(most[where], target);
-  if (packing === undefined) return kernel;
+  const packing = best(most, target);
   const packings = packedSets.flatMap((set) => {
-    const one = best(own[set][where], own[set].target);
-    return one === undefined || isSame(one, packing) ? [] : [[set, one] as const];
+    const one = best(own[set], own[set].target);
+    return isSame(one, packing) ? [] : [[set, one] as const];
   });
   if (packing === 'none' && packings.length === 0) return kernel;
   const found = {
@@ -111,7 +120,8 @@ export function withPackings(kernel: Kernel, objective: PackingObjective, target
   return { ...kernel, weights: { ...weights, ...found } };
 }
 
-const isSame = (a: Packing | 'none', b: Packing | 'none'): boolean => JSON.stringify(a) === JSON.stringify(b);
+const isSame = (a: Packing | Quads | 'none', b: Packing | Quads | 'none'): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * The program with the packing of each kernel that gains from it.

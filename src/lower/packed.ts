@@ -45,7 +45,7 @@ import {
 } from './pair-tables.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
-function isPackable({ stored, elem, type }: RowSum): boolean {
+export function isPackable({ stored, elem, type }: RowSum): boolean {
   const { format, layout, codebook, walk } = stored;
   const isPlain = format.kind === 'dense' && format.bits === 8 && codebook === undefined;
   const inOrder = walk === 'turns' || (walk === 'runs' && layout.lanes === 1);
@@ -56,7 +56,7 @@ function isPackable({ stored, elem, type }: RowSum): boolean {
 const rowsAPass = ({ lanes }: WeightLayout, { pairs }: Loops): number => (lanes > 1 ? lanes : 2 * pairs);
 
 /** Full passes, then what is left: the tables' order is that of their description, also where rows are in groups. */
-function passesOf(rows: number, width: number): readonly number[] {
+export function passesOf(rows: number, width: number): readonly number[] {
   const rest = rows % width;
   return [...times(Math.floor(rows / width), () => width), ...(rest > 0 ? [rest] : [])];
 }
@@ -123,7 +123,7 @@ interface Made {
 }
 
 /** The block that begins with `startRows`, wherever it stands. */
-function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
+export function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
   const first = body.findIndex((s) => s.kind === 'startRows');
   if (first >= 0) {
     const rows = jammed(body.slice(first), jam);

@@ -271,9 +271,9 @@ export interface StoredWeights extends StoredRows {
   /** In words: the order of a row's terms. */
   readonly terms?: string;
   /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
-  readonly packing?: Packing;
+  readonly packing?: Packing | Quads;
   /** The same on some chips, where that differs. */
-  readonly packings?: Readonly<Partial<Record<PackedSet, Packing | 'none'>>>;
+  readonly packings?: Readonly<Partial<Record<PackedSet, Packing | Quads | 'none'>>>;
 }
 
 /** Chips whose registers suit packings of their own: Armv6-M computes in eight. */
@@ -290,6 +290,16 @@ export interface Packing {
   /** Pairs of rows of weights. */
   readonly pairs: number;
   readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
+}
+
+/** How C multiplies four outputs' weights with three products (src/lower/quads.ts). */
+export interface Quads {
+  /** Words, of four rows each, of a pass. */
+  readonly words: number;
+  /** What the third product of a word takes: its second and fourth byte, or its bytes reversed. */
+  readonly third: 'odd' | 'reversed';
   /** Of all tables that C then has in place of the kernel's. */
   readonly tableBytes: number;
 }

@@ -1,0 +1,273 @@
+/**
+ * Four rows of weights of one input in a word, a byte each, and three products for their four: for rows of one run, whose
+ * weights are used once. A byte is u = w + 128, so v = u0 + 2^8 u1 + 2^16 u2 + 2^24 u3. With s_i the sum of w_i x over
+ * all inputs x, and modulo 2^32, accumulators of v x, (v >> 16) x and ((v >> 8) & 0x00ff00ff) x that begin with what the
+ * 128s add, taken from 0 (it is the same for all rows, and made once), end as
+ *
+ *   all = s0 + 2^8 s1 + 2^16 s2 + 2^24 s3,   half = s2 + 2^8 s3,   odd = s1 + 2^16 s3.
+ *
+ * These tell the four sums apart if each fits 24 bits: with p = all - 2^16 half = s0 + 2^8 s1,
+ *
+ *   p - 2^8 odd = s0 modulo 2^24,    s1 = (p - s0) >> 8,
+ *   half - ((odd - s1) >> 8) = s2 modulo 2^24,    s3 = (half - s2) >> 8.
+ *
+ * Armv6-M has an instruction that reverses bytes, and no register for a mask. There the third one is reversed = s3 +
+ * 2^8 s2 + 2^16 s1 + 2^24 s0. As (1 - 2^16) (1 + 2^16) = 1 modulo 2^24,
+ *
+ *   (half - 2^8 reversed) (1 + 2^16) = s2 modulo 2^24,    s3 = (half - s2) >> 8,
+ *
+ * and s0 and s1 follow in the same way from p and from (reversed - s3 - 2^8 s2) >> 16 = s1 + 2^8 s0 modulo 2^16.
+ */
+import { at, must } from '../base/errors.ts';
+import {
+  accumulate,
+  add,
+  advance,
+  and,
+  assign,
+  call,
+  constant,
+  int,
+  load,
+  local,
+  loop,
+  pointer,
+  shr,
+  times,
+  variable,
+} from '../ir/kernel/builders.ts';
+import type { Interval } from '../ir/kernel/interval.ts';
+import type { Expr, Kernel, Quads, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
+import { declaredIn, namesIn, rowSumsIn } from '../ir/kernel/walk.ts';
+import type { WeightLayout } from '../ir/kernel/weight-format.ts';
+import { rangeOfRows } from '../program/byte-rows.ts';
+import { decodeRows } from '../program/rows.ts';
+import type { Jam, Pass } from './jam.ts';
+import { fromRows, isPackable, passesOf } from './packed.ts';
+import { rowByRow } from './row-by-row.ts';
+
+export type QuadForm = Omit<Quads, 'tableBytes'>;
+
+const perWord = 4;
+const largestSum = 2 ** 23;
+
+const wordsOf = (rows: number): number => Math.ceil(rows / perWord);
+
+/** The kernel with four rows a word; undefined where it has none that can be summed so. */
+export function quads(kernel: Kernel, form: QuadForm): Kernel | undefined {
+  const { weights, body, doc, tables, ...rest } = kernel;
+  const input = weights && inputOf(body, weights.layout);
+  if (weights === undefined || input === undefined) return undefined;
+  const { layout, stream } = weights;
+  const rows = decodeRows(kernel);
+  const sums = rangeOfRows(rows);
+  if (sums.lo < -largestSum || sums.hi >= largestSum) return undefined;
+  const table = `${kernel.name}_quads`;
+  const found = fromRows(rowByRow(body), jamOf({ form, table, input, sums, layout }));
+  if (found?.passes.join() !== passesOf(layout.rows, perWord * form.words).join()) return undefined;
+  return {
+    ...rest,
+    doc: [...doc, ...says(form)],
+    tables: [tableOf(table, rows, form), ...tables.filter(({ name }) => name !== stream)],
+    body: found.body,
+  };
+}
+
+const says = ({ third }: QuadForm): readonly string[] => [
+  'Four outputs at a time with three products: a number of the table holds their weights, a byte each, plus 128.',
+  `Modulo 2^32, sums of v x, (v >> 16) x and ${third === 'odd' ? '((v >> 8) & 0x00ff00ff) x' : 'v x with the bytes of v reversed'} tell the four sums apart, as each fits 24 bits.`,
+];
+
+/** Where the inputs of all rows lie. */
+type Input = Pick<RowSum, 'from' | 'elem' | 'first'>;
+
+/** One run, in one place for all rows; undefined: something else. */
+function inputOf(body: readonly Stmt[], { segments, pieces }: WeightLayout): Input | undefined {
+  const sums = rowSumsIn(body).map(({ sum }) => sum);
+  const inputs = sums.map(({ from, elem, first, skip, sums: [term] }) => ({
+    from,
+    elem,
+    first: add(first, add(skip, must(term, 'a sum').offset)),
+  }));
+  const [input] = inputs;
+  const declared = declaredIn(fromStart(body));
+  const isOne =
+    segments * pieces === 1 &&
+    sums.every((sum) => isPackable(sum) && sum.sums.every(({ offset }) => offset === sum.sums[0]?.offset)) &&
+    inputs.every((one) => JSON.stringify(one) === JSON.stringify(input));
+  return isOne && input !== undefined && [...namesIn(input.first)].every((name) => !declared.has(name))
+    ? input
+    : undefined;
+}
+
+/** What stands after `startRows` in its block. */
+function fromStart(body: readonly Stmt[]): readonly Stmt[] {
+  const start = body.findIndex(({ kind }) => kind === 'startRows');
+  return start >= 0 ? body.slice(start) : body.flatMap((s) => (s.kind === 'for' ? fromStart(s.body) : []));
+}
+
+/** By pass, then by term; what a last word lacks weighs nothing. */
+function tableOf(name: string, rows: readonly Int32Array[], { words }: QuadForm): Table {
+  const terms = Array.from(at(rows, 0).keys());
+  const data = passesOf(rows.length, perWord * words).flatMap((count, pass) => {
+    const own = rows.slice(pass * perWord * words, pass * perWord * words + count);
+    return terms.flatMap((term) => times(wordsOf(count), (word) => wordOf(own.slice(perWord * word), term)));
+  });
+  return { name, elem: 'i32', data, says: 'Weights of four outputs a number, a byte each, plus 128.' };
+}
+
+const wordOf = (rows: readonly Int32Array[], term: number): number =>
+  times(perWord, (i) => i).reduce((word, i) => {
+    const row = rows[i];
+    return word | (((row === undefined ? 0 : at(row, term)) + 128) << (8 * i));
+  }, 0);
+
+interface Context {
+  readonly form: QuadForm;
+  readonly table: string;
+  readonly input: Input;
+  readonly sums: Interval;
+  readonly layout: WeightLayout;
+}
+
+const jamOf = (c: Context): Jam => ({
+  takes: isPackable,
+  joined: (_, count) => passesOf(count, perWord * c.form.words),
+  start: () => startOf(c),
+  body: (pass) => passBody(c, pass),
+});
+
+/** What each accumulator begins with: what the 128s of the words add to it, taken from 0. */
+const kinds = (form: QuadForm) =>
+  ({
+    all: 0x80808080,
+    half: 0x8080,
+    third: form.third === 'odd' ? 0x00800080 : 0x80808080,
+  }) as const;
+
+type Kind = keyof ReturnType<typeof kinds>;
+
+const beginOf = (kind: Kind): string => `begin_${kind}`;
+const wrapped = (op: 'sum' | 'difference' | 'product', a: Expr, b: Expr | number): Expr =>
+  call(`wrapped_${op}`, 'i32', a, b);
+
+function startOf({ form, table, input: { from, elem, first }, layout: { run } }: Context): readonly Stmt[] {
+  const begins = Object.entries(kinds(form)).map(([kind, all]) =>
+    constant(beginOf(kind as Kind), wrapped('product', local('inputs'), -all | 0)),
+  );
+  return [
+    variable('inputs', 0),
+    ...loop('input', run, (i) => [accumulate('inputs', load(from, elem, add(first, i)))], { rolled: true }),
+    ...begins,
+    pointer('wt', table, 'i32', 0, { mutable: true }),
+  ];
+}
+
+/** An accumulator of a word. */
+type Sum = (kind: Kind) => string;
+
+function passBody(c: Context, { rows, sums, tag }: Pass): readonly Stmt[] {
+  const { form, input, layout } = c;
+  const words = times(
+    wordsOf(rows),
+    (w): Sum =>
+      (kind) =>
+        `${kind}${w}${tag}`,
+  );
+  const all: readonly Kind[] = ['half', 'third', 'all'];
+  const [px, x] = [`px${tag}`, `x${tag}`];
+  const products = words.flatMap((sum, w) => {
+    const v = `v${w}${tag}`;
+    const factors: Readonly<Record<Kind, Expr>> = {
+      all: local(v),
+      half: and(shr(local(v), 16), 0xffff),
+      third:
+        form.third === 'odd' ? and(shr(local(v), 8), 0x00ff00ff) : call('bytes_reversed', 'i32', local(v)),
+    };
+    return [
+      constant(v, load('wt', 'i32', w)),
+      ...all.map((kind) =>
+        assign(sum(kind), wrapped('sum', local(sum(kind)), wrapped('product', local(x), factors[kind]))),
+      ),
+    ];
+  });
+  return [
+    pointer(px, input.from, input.elem, input.first, { mutable: true }),
+    ...words.flatMap((sum) => all.map((kind) => variable(sum(kind), local(beginOf(kind))))),
+    ...loop(
+      `i${tag}`,
+      layout.run,
+      () => [
+        constant(x, load(px, input.elem, 0)),
+        ...products,
+        ...advance(px, 1),
+        ...advance('wt', words.length),
+      ],
+      { rolled: true },
+    ),
+    ...words.flatMap((sum, w) => {
+      const own = sums.filter(({ row }) => Math.floor(row / perWord) === w);
+      const names = times(
+        own.length,
+        (i) =>
+          must(
+            own.find(({ row }) => row % perWord === i),
+            'a row',
+          ).local,
+      );
+      return apart(c, sum, names, `${w}${tag}`);
+    }),
+  ];
+}
+
+const low24 = (e: Expr): Expr => call('sign_extend', 'i32', e, 24);
+
+/** What the four sums of a word are, to those of its rows. */
+function apart({ form, sums }: Context, sum: Sum, rows: readonly string[], tag: string): readonly Stmt[] {
+  const [s0, s1, s2, s3, p] = [`s0_${tag}`, `s1_${tag}`, `s2_${tag}`, `s3_${tag}`, `p${tag}`];
+  const [all, half, third] = [local(sum('all')), local(sum('half')), local(sum('third'))];
+  /** What is left of low + 2^8 high. */
+  const above = (both: Expr, low: string): Expr => shr(wrapped('difference', both, local(low)), 8);
+  const pair = constant(p, wrapped('difference', all, wrapped('product', half, 65536)));
+  const steps =
+    form.third === 'odd'
+      ? [
+          [pair, constant(s0, low24(wrapped('difference', local(p), wrapped('product', third, 256))))],
+          [constant(s1, above(local(p), s0))],
+          [constant(s2, low24(wrapped('difference', half, above(third, s1))))],
+          [constant(s3, above(half, s2))],
+        ].slice(0, rows.length)
+      : [
+          [constant(s2, mixed(half, third))],
+          [constant(s3, above(half, s2))],
+          [
+            pair,
+            constant(
+              s0,
+              mixed(
+                local(p),
+                shr(
+                  wrapped(
+                    'difference',
+                    wrapped('difference', third, local(s3)),
+                    wrapped('product', local(s2), 256),
+                  ),
+                  16,
+                ),
+              ),
+            ),
+          ],
+          rows.length > 1 ? [constant(s1, above(local(p), s0))] : [],
+        ];
+  const found = [s0, s1, s2, s3];
+  return [
+    ...steps.flat(),
+    ...rows.map((row, i) =>
+      accumulate(row, call('known_within', 'i32', local(at(found, i)), int(sums.lo), int(sums.hi))),
+    ),
+  ];
+}
+
+/** s of a = s + 2^8 t and b = t + 2^8 s modulo 2^16. */
+const mixed = (a: Expr, b: Expr): Expr =>
+  low24(wrapped('product', wrapped('difference', a, wrapped('product', b, 256)), 65537));

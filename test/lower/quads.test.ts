@@ -1,0 +1,167 @@
+/** Sums of rows four at a time, of three products, are those of rows one at a time, and each bound holds. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { at, must } from '../../src/base/errors.ts';
+import { emitC } from '../../src/emit/package.ts';
+import type { Kernel, Quads, Table } from '../../src/ir/kernel/kernel.ts';
+import { quads } from '../../src/lower/quads.ts';
+import { readPacked } from '../../src/program/paired-rows.ts';
+import { decodeRows } from '../../src/program/rows.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import type { TargetName } from '../../src/targets/targets.ts';
+import { single } from '../support/ir.ts';
+import { runs } from '../support/kernels.ts';
+import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { testWith } from '../support/toolchain.ts';
+
+const info = { command: '', version: '', hash: '', golden: [] } as const;
+
+/** Dense weights of 8 bits, mostly of one run; long ones have as large sums as 24 bits hold, or larger ones. */
+const recipes: fc.Arbitrary<readonly [SumRecipe, Quads]> = fc
+  .tuple(
+    sumRecipes,
+    fc.constantFrom('runs', 'turns', 'turns'),
+    fc.constantFrom(1, 1, 1, 2),
+    fc.constantFrom(0, 0, 0, 0, 257, 259, 260),
+    fc.constantFrom(1, 2, 3),
+    fc.constantFrom('odd', 'reversed'),
+  )
+  .map(([recipe, walk, segments, run, words, third]) => [
+    {
+      ...recipe,
+      ...{ bits: 8, shared: false, kind: 'dense', format: 0, skip: 0, pieces: 1, walk, segments },
+      ...{ sums: walk === 'runs' ? Math.ceil(recipe.sums / 4) : recipe.sums, apart: 1 },
+      ...(run === 0 ? {} : { run, segments: 1, extreme: 1, density: 1 }),
+    },
+    { words, third, tableBytes: 0 },
+  ]);
+
+/** Every -127 is -128; weights of long rows have the same sign. */
+function lowest(kernel: Kernel, { run, seed }: SumRecipe): Kernel {
+  const sign = run < 100 ? 0 : seed % 2 === 0 ? 1 : -1;
+  const weight = (w: number): number => (sign === 0 ? (w === -127 ? -128 : w) : sign > 0 ? 127 : -128);
+  const down = (table: Table): Table =>
+    table.elem === 'i8' ? { ...table, data: Int8Array.from(table.data, weight) } : table;
+  return { ...kernel, tables: kernel.tables.map(down) };
+}
+
+const caseOf = (recipe: SumRecipe) => {
+  const { kernel, inputs } = sumCase(recipe);
+  return { kernel: lowest(kernel, recipe), input: sumInput(recipe, inputs) };
+};
+
+const fits = (kernel: Kernel): boolean =>
+  decodeRows(kernel).every((row) =>
+    [1, -1].every((sign) => {
+      const sum = 255 * row.reduce((all, w) => all + Math.max(0, sign * w), 0);
+      return sum < 2 ** 23 || (sign < 0 && sum === 2 ** 23);
+    }),
+  );
+
+function pathsOf(recipe: SumRecipe, { words, third }: Quads, lanes: number): readonly string[] {
+  return [
+    `${words} words, ${third}`,
+    `${recipe.rows % 4} rows left`,
+    recipe.rows > 4 * words ? 'several passes' : 'one pass',
+    lanes > 1 ? 'rows written out' : 'one row a pass',
+    recipe.places > 1 ? 'places' : 'one place',
+    ...(recipe.extreme === 1 ? ['extreme'] : []),
+    ...(recipe.run > 100 ? ['up to 24 bits'] : []),
+  ];
+}
+
+test('random statements add what their expansion adds, without a trap, and every bound holds', () => {
+  const reached = new Map<string, number>();
+  const reach = (name: string) => reached.set(name, (reached.get(name) ?? 0) + 1);
+  fc.assert(
+    fc.property(recipes, ([recipe, packing]) => {
+      const { kernel, input } = caseOf(recipe);
+      const form = quads(kernel, packing);
+      if (form === undefined) {
+        reach(fits(kernel) ? 'left as it is' : 'beyond 24 bits');
+        return;
+      }
+      expect(fits(kernel)).toBe(true);
+      const [plain, lowered] = [kernel, form].map((one) => createSimulator(single(one), { mode: 'checked' }));
+      for (const x of [input, input.map(() => 255)])
+        expect(lowered!.run(x).output).toEqual(plain!.run(x).output);
+      const { layout } = must(kernel.weights, 'weights');
+      const read = readPacked(form, layout, packing);
+      expect(proveForm(form, read.sums)).toEqual({ complete: true, unproven: [] });
+      expect(read.rows).toEqual(decodeRows(kernel));
+      for (const name of pathsOf(recipe, packing, layout.lanes)) reach(name);
+    }),
+    runs(100),
+  );
+  for (const [name, least] of Object.entries({
+    ...{ 'left as it is': 10, 'beyond 24 bits': 5, 'up to 24 bits': 5, extreme: 10 },
+    ...{ '1 words, odd': 2, '2 words, odd': 2, '3 words, odd': 2 },
+    ...{ '1 words, reversed': 2, '2 words, reversed': 2, '3 words, reversed': 2 },
+    ...{ '0 rows left': 3, '1 rows left': 5, '2 rows left': 5, '3 rows left': 4 },
+    ...{ 'several passes': 3, 'one pass': 15, 'rows written out': 8, 'one row a pass': 10 },
+    ...{ places: 10, 'one place': 8 },
+  }))
+    expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
+});
+
+test('the certificate finds every other number, and sums that 24 bits do not hold', () => {
+  const [recipe] = fc.sample(
+    recipes.map(([one]) => one),
+    { numRuns: 1, seed: 3 },
+  );
+  const { kernel } = caseOf({ ...recipe!, rows: 7, walk: 'runs', run: 5, segments: 1, sums: 1, density: 1 });
+  const { layout } = must(kernel.weights, 'weights');
+  const packing: Quads = { words: 1, third: 'odd', tableBytes: 0 };
+  const form = must(quads(kernel, packing), 'four rows a word');
+  const table = at(form.tables, 0);
+  const readWith = (data: readonly number[]) => {
+    const tables = form.tables.map((one) => (one === table ? { ...one, data } : one));
+    return readPacked({ ...form, tables }, layout, packing).rows;
+  };
+  const right = JSON.stringify(decodeRows(kernel));
+  const findsChange = (data: readonly number[]): boolean => {
+    try {
+      return JSON.stringify(readWith(data)) !== right;
+    } catch {
+      return true;
+    }
+  };
+  const data = Array.from(table.data);
+  expect(findsChange(data)).toBe(false);
+  expect(findsChange([...data, 0])).toBe(true);
+  for (let bit = 0; bit < 32; bit++)
+    for (let i = 0; i < data.length; i++)
+      expect([i, bit, findsChange(data.map((x, k) => (k === i ? x ^ (1 << bit) : x)))]).toEqual([
+        i,
+        bit,
+        true,
+      ]);
+  const largest = (run: number) => {
+    const tables = [{ ...table, data: Array.from({ length: run }, () => -1) }];
+    return readPacked({ ...form, tables }, { ...layout, rows: 4, run }, packing);
+  };
+  expect(largest(259).sums).toEqual({ lo: 0, hi: 2 ** 23 - 893 });
+  expect(() => largest(260)).toThrow('beyond 24 bits');
+});
+
+const cases = fc
+  .sample(recipes, { numRuns: 24, seed: 20_261_127 })
+  .filter(([recipe, packing]) => recipe.run < 100 && quads(caseOf(recipe).kernel, packing) !== undefined)
+  .slice(0, 8);
+
+async function runsOn(target: TargetName, third: Quads['third']): Promise<void> {
+  const items = cases.map(([recipe, packing], i): BatchItem & { readonly expected: Uint8Array } => {
+    const { kernel, input } = caseOf(recipe);
+    const form = must(quads(kernel, { ...packing, third }), 'four rows a word');
+    const program = { ...single(form), name: `net${i}` };
+    const expected = createSimulator(single(kernel), { mode: 'fast' }).run(input).output;
+    return { program, files: emitC(program, info), inputs: [input], expected };
+  });
+  const ran = await runNativeBatch(items, target, {});
+  expect(ran.map(([outcome]) => outcome!.output)).toEqual(items.map(({ expected }) => expected));
+}
+
+testWith(['gcc'])('as plain C on the host, with sanitizers', () => runsOn('host-gcc', 'odd'));
+testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])('on Cortex-M0', () => runsOn('cortex-m0', 'reversed'));
