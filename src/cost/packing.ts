@@ -45,7 +45,7 @@ const most: Shapes = {
   // Few places share what is too large.
   pooled: { pixels: 2, pairs: 2, prices: { tooLarge: 2.5, end: 0.3 } },
   apart: { pixels: 2, pairs: 2, prices: { tooLarge: 1.5, end: 0.3 } },
-  quads: { words: 2, third: 'odd' },
+  quads: { words: 1, terms: 4, third: 'odd' },
 };
 
 /**
@@ -57,7 +57,7 @@ const own: Readonly<Record<PackedSet, Shapes & { readonly target: CostTarget }>>
   v6m: {
     pooled: { pixels: 1, pairs: 3, prices: smallPrices },
     apart: { pixels: 1, pairs: 2, prices: smallPrices },
-    quads: { words: 1, third: 'reversed' },
+    quads: { words: 1, terms: 1, third: 'reversed' },
     // The model does not know that pairs for two places at a time lack registers there.
     target: 'cortex-m0',
   },

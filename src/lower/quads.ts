@@ -19,6 +19,7 @@
  * and s0 and s1 follow in the same way from p and from (reversed - s3 - 2^8 s2) >> 16 = s1 + 2^8 s0 modulo 2^16.
  */
 import { at, must } from '../base/errors.ts';
+import { unrollOf } from '../ir/formats/dense.ts';
 import {
   accumulate,
   add,
@@ -137,137 +138,152 @@ const jamOf = (c: Context): Jam => ({
   body: (pass) => passBody(c, pass),
 });
 
-/** What each accumulator begins with: what the 128s of the words add to it, taken from 0. */
-const kinds = (form: QuadForm) =>
-  ({
-    all: 0x80808080,
-    half: 0x8080,
-    third: form.third === 'odd' ? 0x00800080 : 0x80808080,
-  }) as const;
+/** Accumulators of a word: of what x is multiplied by. */
+const kinds = ['half', 'third', 'all'] as const;
+type Kind = (typeof kinds)[number];
 
-type Kind = keyof ReturnType<typeof kinds>;
+/** What each would be multiplied by if all weights were 0. */
+const ofZeros = (form: QuadForm): Readonly<Record<Kind, number>> => ({
+  half: 0x8080,
+  third: form.third === 'odd' ? 0x00800080 : 0x80808080,
+  all: 0x80808080,
+});
 
 const beginOf = (kind: Kind): string => `begin_${kind}`;
+
 const wrapped = (op: 'sum' | 'difference' | 'product', a: Expr, b: Expr | number): Expr =>
   call(`wrapped_${op}`, 'i32', a, b);
 
+/** Sums all inputs. */
 function startOf({ form, table, input: { from, elem, first }, layout: { run } }: Context): readonly Stmt[] {
-  const begins = Object.entries(kinds(form)).map(([kind, all]) =>
-    constant(beginOf(kind as Kind), wrapped('product', local('inputs'), -all | 0)),
-  );
+  const zeros = ofZeros(form);
   return [
     variable('inputs', 0),
     ...loop('input', run, (i) => [accumulate('inputs', load(from, elem, add(first, i)))], { rolled: true }),
-    ...begins,
+    ...kinds.map((kind) => constant(beginOf(kind), wrapped('product', local('inputs'), -zeros[kind] | 0))),
     pointer('wt', table, 'i32', 0, { mutable: true }),
   ];
 }
 
-/** An accumulator of a word. */
+/** The name of an accumulator of a word. */
 type Sum = (kind: Kind) => string;
 
 function passBody(c: Context, { rows, sums, tag }: Pass): readonly Stmt[] {
-  const { form, input, layout } = c;
+  const { input, layout } = c;
   const words = times(
     wordsOf(rows),
     (w): Sum =>
       (kind) =>
         `${kind}${w}${tag}`,
   );
-  const all: readonly Kind[] = ['half', 'third', 'all'];
-  const [px, x] = [`px${tag}`, `x${tag}`];
-  const products = words.flatMap((sum, w) => {
-    const v = `v${w}${tag}`;
-    const factors: Readonly<Record<Kind, Expr>> = {
-      all: local(v),
-      half: and(shr(local(v), 16), 0xffff),
-      third:
-        form.third === 'odd' ? and(shr(local(v), 8), 0x00ff00ff) : call('bytes_reversed', 'i32', local(v)),
-    };
-    return [
-      constant(v, load('wt', 'i32', w)),
-      ...all.map((kind) =>
-        assign(sum(kind), wrapped('sum', local(sum(kind)), wrapped('product', local(x), factors[kind]))),
-      ),
-    ];
-  });
+  const px = `px${tag}`;
+  const perPass = unrollOf(layout.run, c.form.terms);
+  const localOf = (row: number): string =>
+    must(
+      sums.find((sum) => sum.row === row),
+      'each row has a sum',
+    ).local;
   return [
     pointer(px, input.from, input.elem, input.first, { mutable: true }),
-    ...words.flatMap((sum) => all.map((kind) => variable(sum(kind), local(beginOf(kind))))),
+    ...words.flatMap((sum) => kinds.map((kind) => variable(sum(kind), local(beginOf(kind))))),
     ...loop(
       `i${tag}`,
-      layout.run,
+      layout.run / perPass,
       () => [
-        constant(x, load(px, input.elem, 0)),
-        ...products,
-        ...advance(px, 1),
-        ...advance('wt', words.length),
+        ...times(perPass, (term) => products(c, words, px, term, tag)).flat(),
+        ...advance(px, perPass),
+        ...advance('wt', perPass * words.length),
       ],
       { rolled: true },
     ),
     ...words.flatMap((sum, w) => {
-      const own = sums.filter(({ row }) => Math.floor(row / perWord) === w);
-      const names = times(
-        own.length,
-        (i) =>
-          must(
-            own.find(({ row }) => row % perWord === i),
-            'a row',
-          ).local,
-      );
-      return apart(c, sum, names, `${w}${tag}`);
+      const own = times(Math.min(perWord, rows - perWord * w), (i) => localOf(perWord * w + i));
+      return apart(c, sum, own, `${w}${tag}`);
     }),
   ];
 }
 
-const low24 = (e: Expr): Expr => call('sign_extend', 'i32', e, 24);
-
-/** What the four sums of a word are, to those of its rows. */
-function apart({ form, sums }: Context, sum: Sum, rows: readonly string[], tag: string): readonly Stmt[] {
-  const [s0, s1, s2, s3, p] = [`s0_${tag}`, `s1_${tag}`, `s2_${tag}`, `s3_${tag}`, `p${tag}`];
-  const [all, half, third] = [local(sum('all')), local(sum('half')), local(sum('third'))];
-  /** What is left of low + 2^8 high. */
-  const above = (both: Expr, low: string): Expr => shr(wrapped('difference', both, local(low)), 8);
-  const pair = constant(p, wrapped('difference', all, wrapped('product', half, 65536)));
-  const steps =
-    form.third === 'odd'
-      ? [
-          [pair, constant(s0, low24(wrapped('difference', local(p), wrapped('product', third, 256))))],
-          [constant(s1, above(local(p), s0))],
-          [constant(s2, low24(wrapped('difference', half, above(third, s1))))],
-          [constant(s3, above(half, s2))],
-        ].slice(0, rows.length)
-      : [
-          [constant(s2, mixed(half, third))],
-          [constant(s3, above(half, s2))],
-          [
-            pair,
-            constant(
-              s0,
-              mixed(
-                local(p),
-                shr(
-                  wrapped(
-                    'difference',
-                    wrapped('difference', third, local(s3)),
-                    wrapped('product', local(s2), 256),
-                  ),
-                  16,
-                ),
-              ),
-            ),
-          ],
-          rows.length > 1 ? [constant(s1, above(local(p), s0))] : [],
-        ];
-  const found = [s0, s1, s2, s3];
+/** Of an input. */
+function products(
+  { form, input }: Context,
+  words: readonly Sum[],
+  px: string,
+  term: number,
+  tag: string,
+): readonly Stmt[] {
+  const x = `x${term}${tag}`;
+  const factors = (v: Expr): Readonly<Record<Kind, Expr>> => ({
+    half: and(shr(v, 16), 0xffff),
+    third: form.third === 'odd' ? and(shr(v, 8), 0x00ff00ff) : call('bytes_reversed', 'i32', v),
+    all: v,
+  });
   return [
-    ...steps.flat(),
+    constant(x, load(px, input.elem, term)),
+    ...words.flatMap((sum, w) => {
+      const v = `v${term}_${w}${tag}`;
+      const by = factors(local(v));
+      return [
+        constant(v, load('wt', 'i32', term * words.length + w)),
+        ...kinds.map((kind) =>
+          assign(sum(kind), wrapped('sum', local(sum(kind)), wrapped('product', local(x), by[kind]))),
+        ),
+      ];
+    }),
+  ];
+}
+
+/** The four sums of a word, to those of its rows. */
+function apart({ form, sums }: Context, sum: Sum, rows: readonly string[], tag: string): readonly Stmt[] {
+  const four = told(form, sum, tag);
+  const own = times(rows.length, (i) => foundOf(i, tag));
+  const last = four.findLastIndex(({ name }) => own.includes(name));
+  return [
+    ...four.slice(0, last + 1).map(({ name, value }) => constant(name, value)),
     ...rows.map((row, i) =>
-      accumulate(row, call('known_within', 'i32', local(at(found, i)), int(sums.lo), int(sums.hi))),
+      accumulate(row, call('known_within', 'i32', local(at(own, i)), int(sums.lo), int(sums.hi))),
     ),
   ];
 }
 
+const foundOf = (i: number, tag: string): string => `s${i}_${tag}`;
+
+interface Told {
+  readonly name: string;
+  readonly value: Expr;
+}
+
+/** The four sums, one after the other. */
+function told({ third: kind }: QuadForm, sum: Sum, tag: string): readonly Told[] {
+  const [half, third, all, p] = [local(sum('half')), local(sum('third')), local(sum('all')), `p${tag}`];
+  const names = times(perWord, (i) => foundOf(i, tag));
+  const s = (i: number): Expr => local(at(names, i));
+  const is = (i: number, value: Expr): Told => ({ name: at(names, i), value });
+  const pair: Told = { name: p, value: less(all, half, 65536) };
+  if (kind === 'odd')
+    return [
+      pair,
+      is(0, low24(less(local(p), third, 256))),
+      is(1, above(local(p), s(0))),
+      is(2, low24(less(half, above(third, s(1))))),
+      is(3, above(half, s(2))),
+    ];
+  return [
+    is(2, mixed(half, third)),
+    is(3, above(half, s(2))),
+    pair,
+    is(0, mixed(local(p), shr(less(less(third, s(3)), s(2), 256), 16))),
+    is(1, above(local(p), s(0))),
+  ];
+}
+
+/** a - factor b */
+const less = (a: Expr, b: Expr, factor = 1): Expr =>
+  wrapped('difference', a, factor === 1 ? b : wrapped('product', b, factor));
+
+const low24 = (e: Expr): Expr => call('sign_extend', 'i32', e, 24);
+
+/** t of low + 2^8 t. */
+const above = (both: Expr, low: Expr): Expr => shr(less(both, low), 8);
+
 /** s of a = s + 2^8 t and b = t + 2^8 s modulo 2^16. */
-const mixed = (a: Expr, b: Expr): Expr =>
-  low24(wrapped('product', wrapped('difference', a, wrapped('product', b, 256)), 65537));
+const mixed = (a: Expr, b: Expr): Expr => low24(wrapped('product', less(a, b, 256), 65537));

@@ -296,8 +296,9 @@ export interface Packing {
 
 /** How C multiplies four outputs' weights with three products (src/lower/quads.ts). */
 export interface Quads {
-  /** Words, of four rows each, of a pass. */
+  /** Words of a pass, of four rows each; and inputs at most of a pass of the loop over them. */
   readonly words: number;
+  readonly terms: number;
   /** What the third product of a word takes: its second and fourth byte, or its bytes reversed. */
   readonly third: 'odd' | 'reversed';
   /** Of all tables that C then has in place of the kernel's. */
