@@ -40,9 +40,9 @@ export interface ManifestLayer {
   readonly why?: string;
   /**
    * Which forms the C has beside or in place of the kernel as it was built: with two weights a product, and for Helium,
-   * DSP instructions and Armv6-M. Each was proved for all inputs.
+   * DSP instructions, Armv6-M and RV32I. Each was proved for all inputs.
    */
-  readonly forms?: readonly ('packed' | 'mve' | 'dsp' | 'v6m')[];
+  readonly forms?: readonly ('packed' | 'mve' | 'dsp' | 'v6m' | 'rv32')[];
   /** Real values of one stored step, over the output channels. */
   readonly weights?: {
     readonly smallestStep: number;

@@ -196,6 +196,7 @@ function proofs(report: Report): string {
 const formNames: Readonly<Record<ProvedForm['form'], string>> = {
   packed: 'two weights a product',
   v6m: 'Armv6-M',
+  rv32: 'RV32I',
   dsp: 'DSP instructions',
   mve: 'Helium',
 };

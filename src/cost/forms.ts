@@ -16,7 +16,7 @@ export const setsFor = {
   'cortex-m7': ['dsp'],
   'cortex-m33': ['dsp'],
   'cortex-m55': ['mve', 'dsp'],
-  rv32imc: [],
+  rv32imc: ['rv32'],
 } as const satisfies Record<CostTarget, readonly InstructionSet[]>;
 
 /** A kernel as a chip runs it; without a set it is what every compiler takes. */
@@ -34,18 +34,21 @@ export function formFor(kernel: Kernel, target: CostTarget, aim?: Aim): Form {
   return { kernel: plainForm(kernel) };
 }
 
+// Kernels that are not packed there are plain.
+const packedName = 'two weights at once';
+
 const setNames = {
   mve: 'Helium',
   dsp: 'DSP',
-  // Kernels that are not packed there are plain.
-  v6m: 'two weights at once',
+  v6m: packedName,
+  rv32: packedName,
 } as const satisfies Record<InstructionSet, string>;
 
 /** How the form of a kernel computes, in a few words. */
 export function formText(kernel: Kernel, target: CostTarget, aim?: Aim): string {
   const { kernel: form, set } = formFor(kernel, target, aim);
   if (form === kernel) return 'plain';
-  return setNames[set ?? 'v6m'];
+  return set === undefined ? packedName : setNames[set];
 }
 
 /** What the form costs: bytes of its tables, modelled instructions of an inference, and code at -Os. */

@@ -15,26 +15,35 @@ export const usesMacro = ({ name }: Named, set: InstructionSet): string =>
 export const withoutMacro = ({ name }: Named, set: InstructionSet): string =>
   `${name.toUpperCase()}_NO_${set.toUpperCase()}`;
 
+const littleEndian = '!defined(__ARM_BIG_ENDIAN)';
+
 /**
  * What the compiler has to define. ARMv5TE has __ARM_FEATURE_DSP and no dual multiplications: __ARM_FEATURE_SIMD32 says
  * that they are there. Where words may not be accessed at any address (-mno-unaligned-access, clang's default without
  * an operating system), four bytes are four loads and plain C is faster.
  */
 const features: Readonly<Record<InstructionSet, readonly string[]>> = {
-  mve: ['defined(__ARM_FEATURE_MVE)', '(__ARM_FEATURE_MVE & 1)'],
-  dsp: ['defined(__ARM_FEATURE_DSP)', 'defined(__ARM_FEATURE_SIMD32)', 'defined(__ARM_FEATURE_UNALIGNED)'],
-  v6m: ['defined(__ARM_ARCH_6M__)'],
+  mve: ['defined(__ARM_FEATURE_MVE)', '(__ARM_FEATURE_MVE & 1)', littleEndian],
+  dsp: [
+    ...['defined(__ARM_FEATURE_DSP)', 'defined(__ARM_FEATURE_SIMD32)'],
+    ...['defined(__ARM_FEATURE_UNALIGNED)', littleEndian],
+  ],
+  v6m: ['defined(__ARM_ARCH_6M__)', littleEndian],
+  // RV32E has half of the registers.
+  rv32: ['defined(__riscv_xlen)', '__riscv_xlen == 32', '!defined(__riscv_32e)'],
 };
 
 const titles: Readonly<Record<InstructionSet, string>> = {
   mve: 'Helium',
   dsp: 'DSP instructions',
   v6m: 'loops for eight registers',
+  rv32: 'loops for 31 registers',
 };
 const chips: Readonly<Record<InstructionSet, string>> = {
   mve: 'Cortex-M55, M85',
   dsp: 'Cortex-M4, M7, M33, M55',
   v6m: 'Cortex-M0, M0+, M1',
+  rv32: 'RV32I',
 };
 
 /** Older compilers have no intrinsics without a header; gcc from 10 on and clang say so. */
@@ -61,7 +70,6 @@ function definition(program: Named, set: InstructionSet): readonly string[] {
   const known = builtin[set];
   const conditions = [
     ...features[set],
-    '!defined(__ARM_BIG_ENDIAN)',
     ...(known === undefined ? [] : ['defined(__has_builtin)']),
     `!defined(${without})`,
   ];
@@ -80,7 +88,10 @@ function definition(program: Named, set: InstructionSet): readonly string[] {
   ];
 }
 
-const forms = { mve: 'MVE', dsp: 'DSP', v6m: 'V6M' } as const satisfies Record<InstructionSet, Form>;
+const forms = { mve: 'MVE', dsp: 'DSP', v6m: 'V6M', rv32: 'RV32' } as const satisfies Record<
+  InstructionSet,
+  Form
+>;
 
 /** What a form of the C is called. */
 export const formOf = (set: InstructionSet): Exclude<Form, 'plain'> => forms[set];

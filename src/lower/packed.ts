@@ -399,13 +399,15 @@ function segment({ pairs, places, tag }: Part, { px, runs, stride, end }: Segmen
   const product = (t: number, near: number): readonly Stmt[] => {
     const x = ({ index }: Place): string => `x${t}_${index}${tag}${end}`;
     const v = (q: number): string => `v${t}_${q}${tag}${end}`;
-    return [
-      ...places.map((place) => constant(x(place), load(px, 'u8', near + place.offset - first.offset))),
-      ...times(pairs, (q) => constant(v(q), load(wt, 'i32', (1 + t) * pairs + q))),
-      ...times(pairs, (q) =>
-        places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
-      ).flat(),
-    ];
+    const input = (place: Place): Stmt =>
+      constant(x(place), load(px, 'u8', near + place.offset - first.offset));
+    const weights = times(pairs, (q) => constant(v(q), load(wt, 'i32', (1 + t) * pairs + q)));
+    const add = (q: number, place: Place): Stmt =>
+      accumulate(acc(q, place), mul(local(x(place)), local(v(q))));
+    // Many inputs, one after the other, need one register.
+    return places.length > 2
+      ? [...weights, ...places.flatMap((place) => [input(place), ...times(pairs, (q) => add(q, place))])]
+      : [...places.map(input), ...weights, ...times(pairs, (q) => places.map((p) => add(q, p))).flat()];
   };
   let term = 0;
   const products = runs.map((run, i) => [

@@ -19,6 +19,7 @@ const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
   mve: heliumForm,
   dsp: dspForm,
   v6m: packedOn('v6m'),
+  rv32: packedOn('rv32'),
 };
 
 /** Where that is not what every compiler takes: with other pairs of rows, or one row at a time. */

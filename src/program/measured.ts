@@ -8,8 +8,8 @@ export interface CodeSize {
   readonly constants: number;
 }
 
-/** The C with Helium or DSP instructions, of which a compiler takes the first that the chip has, or without: -D<NAME>_NO_MVE, -D<NAME>_NO_DSP. `V6M`: for the eight registers of Armv6-M, -D<NAME>_NO_V6M. */
-export type Form = 'MVE' | 'DSP' | 'V6M' | 'plain';
+/** The C with Helium or DSP instructions, of which a compiler takes the first that the chip has, or without: -D<NAME>_NO_MVE, -D<NAME>_NO_DSP. `V6M` and `RV32`: for the registers of Armv6-M and of RV32I, -D<NAME>_NO_V6M, -D<NAME>_NO_RV32. */
+export type Form = 'MVE' | 'DSP' | 'V6M' | 'RV32' | 'plain';
 
 export interface LayerCounts {
   readonly kernel: string;

@@ -78,6 +78,7 @@ const chipsWith: Readonly<Record<InstructionSet, RegExp>> = {
   mve: /^-mcpu=cortex-m55$/,
   dsp: /^-mcpu=cortex-m(4|7|33|55)$/,
   v6m: /^-mcpu=cortex-m(0|0plus|1)$/,
+  rv32: /^-march=rv32i/,
 };
 
 /** Which instruction sets that kernels have forms for the chip has. */

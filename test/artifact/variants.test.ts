@@ -23,7 +23,8 @@ const layer = layerOf({
 });
 const own = layer.kernel({});
 const weights = must(own.weights, 'weights');
-const kernel: Kernel = { ...own, weights: { ...weights, packing } };
+const packings = { v6m: 'none', rv32: { ...packing, pixels: 4 } } as const;
+const kernel: Kernel = { ...own, weights: { ...weights, packing, packings } };
 const program: Program = programOf(layer, kernel, 'net');
 const facts = proveProgram(program);
 
@@ -33,8 +34,10 @@ test('all forms of a layer are proved', () => {
     ['packed', []],
     ['mve', []],
     ['dsp', []],
+    ['v6m', []],
+    ['rv32', []],
   ]);
-  expect([...variants.values()].flat().map(({ set }) => set)).toEqual(['mve', 'dsp']);
+  expect([...variants.values()].flat().map(({ set }) => set)).toEqual(['mve', 'dsp', 'v6m', 'rv32']);
 });
 
 /** With a table of its own a number shorter. */
@@ -57,7 +60,7 @@ const withForm = (set: InstructionSet, damaged: (form: Kernel) => Kernel) =>
 test('a form for some chips that reads behind its table is left out, and it is said', () => {
   const found = withForm('dsp', (one) => shortened(one, '_words'));
   const { proved, variants } = printedOf(program, facts, found);
-  expect([...variants.values()].flat().map(({ set }) => set)).toEqual(['mve']);
+  expect([...variants.values()].flat().map(({ set }) => set)).toEqual(['mve', 'v6m', 'rv32']);
   const { unproven } = must(
     proved.find((one) => one.form === 'dsp'),
     'it',
@@ -83,12 +86,15 @@ const sums = (one: Kernel) => readPacked(one, weights.layout, packing).sums;
 
 test('two weights a product: a half that reaches the other one is a defect', () => {
   expect(proveForm(form, sums(form))).toEqual({ complete: true, unproven: [] });
-  const tables = form.tables.map((t) =>
-    t.name.endsWith('_pairs') ? { ...t, data: Array.from(t.data, (x, i) => (i === 9 ? x + 99 : x)) } : t,
-  );
-  const damaged = { ...form, tables };
-  expect(() => sums(damaged)).toThrow(DefectError);
-  expect(() => sums(damaged)).toThrow('a half reaches');
+  const damaged = (one: Kernel): Kernel => ({
+    ...one,
+    tables: one.tables.map((t) =>
+      t.name.endsWith('_pairs') ? { ...t, data: Array.from(t.data, (x, i) => (i === 9 ? x + 99 : x)) } : t,
+    ),
+  });
+  expect(() => sums(damaged(form))).toThrow(DefectError);
+  expect(() => sums(damaged(form))).toThrow('a half reaches');
+  expect(() => printedOf(program, facts, withForm('rv32', damaged))).toThrow('a half reaches');
 });
 
 test('two weights a product: that a sum lies where it does not lie is not proved', () => {

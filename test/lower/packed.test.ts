@@ -27,8 +27,8 @@ const recipes: fc.Arbitrary<readonly [SumRecipe, Packing]> = fc
   .tuple(
     sumRecipes,
     fc.constantFrom(0, 0, 0, 0, 1),
-    fc.constantFrom(1, 2, 3),
-    fc.constantFrom(1, 2),
+    fc.constantFrom(1, 2, 2, 3, 4),
+    fc.constantFrom(1, 2, 2, 3, 4),
     fc.integer({ min: 1, max: 16 }),
     fc.constantFrom('runs', 'runs', 'runs', 'turns'),
   )
@@ -59,6 +59,8 @@ function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Ker
           ? 'whole run'
           : 'an end of a run',
     places <= pixels ? 'one part' : 'parts',
+    ...(Math.min(places, pixels) > 2 ? ['many places'] : []),
+    ...(Math.min(Math.ceil(recipe.rows / 2), pairs) > 2 ? ['many pairs'] : []),
     large,
     ...(recipe.extreme === 1 ? ['extreme'] : []),
   ];
@@ -90,8 +92,8 @@ test('random statements add what their definition says, without a trap, and ever
   );
   reached.atLeast({
     ...{ plain: 4, 'rows in pairs': 10, 'a row alone': 10, 'loop of rows': 13, 'one pass': 8 },
-    ...{ 'passes alike': 8, 'a pass of few': 13, 'short run': 5, 'whole run': 6, 'an end of a run': 8 },
-    ...{ 'joined runs': 3, 'in turns': 8 },
+    ...{ 'passes alike': 8, 'a pass of few': 13, 'short run': 5, 'whole run': 3, 'an end of a run': 8 },
+    ...{ 'joined runs': 2, 'in turns': 8, 'many places': 3, 'many pairs': 2 },
     ...{ 'one part': 10, parts: 13, 'nothing too large': 13, 'too large': 8, extreme: 5 },
   });
 });
@@ -105,9 +107,10 @@ test('layers of every kind, packed, give the bytes of the integer model', () => 
     { pixels: 1, pairs: 2, terms: 4 },
     { pixels: 2, pairs: 1, terms: 6 },
     { pixels: 2, pairs: 2, terms: 5 },
+    { pixels: 4, pairs: 2, terms: 6 },
   ] as const;
   fc.assert(
-    fc.property(layerRecipes, fc.constantFrom(...shapes), (recipe, shape) => {
+    fc.property(layerRecipes, fc.constantFrom(...shapes, shapes[0]), (recipe, shape) => {
       const layer = layerOf({ ...recipe, bits: 8 });
       const program = programOf(layer, layer.kernel({}), 'net');
       const [step] = program.steps;
@@ -182,3 +185,4 @@ async function runsOn(target: TargetName, count: number): Promise<void> {
 
 testWith(['gcc'])('as plain C on the host, with sanitizers', () => runsOn('host-gcc', 10));
 testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])('on Cortex-M0', () => runsOn('cortex-m0', 6));
+testWith(['riscv64-unknown-elf-gcc', 'qemu-system-riscv32'])('on RV32', () => runsOn('rv32imc', 6));

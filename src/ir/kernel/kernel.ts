@@ -276,8 +276,8 @@ export interface StoredWeights extends StoredRows {
   readonly packings?: Readonly<Partial<Record<PackedSet, Packing | Quads | 'none'>>>;
 }
 
-/** Chips whose registers suit packings of their own: Armv6-M computes in eight. */
-export const packedSets = ['v6m'] as const;
+/** Chips whose registers suit packings of their own: Armv6-M computes in eight, RV32 in 31. */
+export const packedSets = ['v6m', 'rv32'] as const;
 export type PackedSet = (typeof packedSets)[number];
 
 /**
