@@ -91,9 +91,9 @@ test('random statements add what their definition says, without a trap, and ever
     runs(150),
   );
   reached.atLeast({
-    ...{ plain: 4, 'rows in pairs': 10, 'a row alone': 10, 'loop of rows': 13, 'one pass': 8 },
-    ...{ 'passes alike': 8, 'a pass of few': 13, 'short run': 5, 'whole run': 3, 'an end of a run': 8 },
-    ...{ 'joined runs': 2, 'in turns': 8, 'many places': 3, 'many pairs': 2 },
+    ...{ plain: 4, 'rows in pairs': 10, 'a row alone': 10, 'loop of rows': 8, 'one pass': 8 },
+    ...{ 'passes alike': 6, 'a pass of few': 13, 'short run': 5, 'whole run': 3, 'an end of a run': 8 },
+    ...{ 'joined runs': 2, 'in turns': 8, 'many places': 4, 'many pairs': 3 },
     ...{ 'one part': 10, parts: 13, 'nothing too large': 13, 'too large': 8, extreme: 5 },
   });
 });
