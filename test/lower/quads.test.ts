@@ -94,15 +94,15 @@ test('random statements add what their expansion adds, without a trap, and every
       expect(read.rows).toEqual(decodeRows(kernel));
       reached.add(...pathsOf(recipe, packing, layout.lanes));
     }),
-    runs(100),
+    runs(60),
   );
   reached.atLeast({
-    ...{ 'left as it is': 6, 'beyond 24 bits': 4, 'up to 24 bits': 4, extreme: 6 },
-    ...{ '1 words, odd': 2, '2 words, odd': 2, '3 words, odd': 2 },
-    ...{ '1 words, reversed': 1, '2 words, reversed': 2, '3 words, reversed': 2 },
-    ...{ '0 rows left': 2, '1 rows left': 4, '2 rows left': 3, '3 rows left': 2 },
-    ...{ 'several passes': 1, 'one pass': 10, 'rows written out': 5, 'one row a pass': 6 },
-    ...{ places: 6, 'one place': 6 },
+    ...{ 'left as it is': 3, 'beyond 24 bits': 2, 'up to 24 bits': 2, extreme: 3 },
+    ...{ '1 words, odd': 1, '2 words, odd': 1, '3 words, odd': 1 },
+    ...{ '1 words, reversed': 1, '2 words, reversed': 1, '3 words, reversed': 1 },
+    ...{ '0 rows left': 1, '1 rows left': 2, '2 rows left': 2, '3 rows left': 1 },
+    ...{ 'several passes': 1, 'one pass': 6, 'rows written out': 3, 'one row a pass': 3 },
+    ...{ places: 3, 'one place': 3 },
   });
 });
 
@@ -149,7 +149,7 @@ test('the certificate finds every other number, and sums that 24 bits do not hol
 const cases = fc
   .sample(recipes, { numRuns: 24, seed: 20_261_127 })
   .filter(([recipe, packing]) => recipe.run < 100 && quads(caseOf(recipe).kernel, packing) !== undefined)
-  .slice(0, 8);
+  .slice(0, 5);
 
 async function runsOn(target: TargetName, third: Quads['third']): Promise<void> {
   const items = cases.map(([recipe, packing], i): BatchItem & { readonly expected: Uint8Array } => {
