@@ -5,10 +5,10 @@ import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms, type Prices } from '../lower/pair-tables.ts';
-import { type QuadForm, quads } from '../lower/quads.ts';
-import type { Aim, Program } from '../program/program.ts';
+import { type QuadForm, quads, rowsStoredLast } from '../lower/quads.ts';
+import type { Aim, Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
-import { kernelsOf } from '../program/slots.ts';
+import { argsOf, kernelsOf, slotAt, slotBytes } from '../program/slots.ts';
 import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
@@ -40,7 +40,7 @@ const smallPrices: Prices = { tooLarge: 2.75, end: 1 };
 const widePrices: Prices = { tooLarge: 1.9, end: 0.3 };
 
 /** Where the largest of some sums of several places is taken, and elsewhere. */
-type Shapes = Readonly<Record<'pooled' | 'apart', Shape>> & { readonly quads: QuadForm };
+type Shapes = Readonly<Record<'pooled' | 'apart', Shape>> & { readonly quads: Omit<QuadForm, 'last'> };
 
 const most: Shapes = {
   // Few places share what is too large.
@@ -90,9 +90,10 @@ function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefin
 }
 
 /** Weights of these stay bytes. */
-function inQuads(kernel: Kernel, shape: QuadForm): Choice | undefined {
-  const form = quads(kernel, shape);
-  return form && { form, packing: { ...shape, tableBytes: tableBytesOf(form) } };
+function inQuads(kernel: Kernel, shape: Shapes['quads'], isApart: boolean): Choice | undefined {
+  const last = isApart ? 1 : rowsStoredLast(kernel);
+  const form = quads(kernel, { ...shape, last });
+  return form && { form, packing: { ...shape, last, tableBytes: tableBytesOf(form) } };
 }
 
 /** The one with the fewest instructions, with those that a byte of tables has to save. */
@@ -104,14 +105,25 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
   return at(choices, costs.indexOf(Math.min(...costs)));
 }
 
-/** The kernel with the packings, in plain C and on chips with one of their own, that gain something. */
-export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
+/**
+ * The kernel with the packings, in plain C and on chips with one of their own, that gain something.
+ * @param isApart whether its inputs and outputs never have a byte in common
+ */
+export function withPackings(
+  kernel: Kernel,
+  objective: PackingObjective,
+  target: CostTarget,
+  isApart = false,
+): Kernel {
   const { weights } = kernel;
   if (weights === undefined) return kernel;
   const where = isPooled(kernel) ? 'pooled' : 'apart';
   const pairs = mayPay(kernel, weights.layout, objective);
   const best = (shapes: Shapes, on: CostTarget): Packing | Quads | 'none' => {
-    const forms = [pairs ? packedAs(kernel, shapes[where]) : undefined, inQuads(kernel, shapes.quads)];
+    const forms = [
+      pairs ? packedAs(kernel, shapes[where]) : undefined,
+      inQuads(kernel, shapes.quads, isApart),
+    ];
     const choices = [{ form: kernel }, ...forms.filter((form) => form !== undefined)];
     return bestOf(choices, objective, on).packing ?? 'none';
   };
@@ -131,13 +143,30 @@ export function withPackings(kernel: Kernel, objective: PackingObjective, target
 const isSame = (a: Packing | Quads | 'none', b: Packing | Quads | 'none'): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
 
+/** Whether no step that runs the kernel has an output where one of its inputs lies. */
+function isApart(program: Program, kernel: Kernel): boolean {
+  const spans = (step: Step, role: 'in' | 'out') =>
+    argsOf(step, role).map((i) => {
+      const slot = slotAt(program, i);
+      return { from: slot.address, to: slot.address + slotBytes(slot) };
+    });
+  return program.steps
+    .filter((step) => step.kernel === kernel)
+    .every((step) =>
+      spans(step, 'in').every((a) => spans(step, 'out').every((b) => a.to <= b.from || b.to <= a.from)),
+    );
+}
+
 /**
  * The program with the packing of each kernel that gains from it.
  * @param target whose instructions are modelled
  */
 export function withPacking(program: Program, objective: PackingObjective, target: CostTarget): Program {
   const chosen = new Map(
-    kernelsOf(program).map((kernel) => [kernel, withPackings(kernel, objective, target)]),
+    kernelsOf(program).map((kernel) => [
+      kernel,
+      withPackings(kernel, objective, target, isApart(program, kernel)),
+    ]),
   );
   return {
     ...program,

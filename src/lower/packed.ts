@@ -56,7 +56,7 @@ export function isPackable({ stored, elem, type }: RowSum): boolean {
 const rowsAPass = ({ lanes }: WeightLayout, { pairs }: Loops): number => (lanes > 1 ? lanes : 2 * pairs);
 
 /** Full passes, then what is left: the tables' order is that of their description, also where rows are in groups. */
-export function passesOf(rows: number, width: number): readonly number[] {
+function passesOf(rows: number, width: number): readonly number[] {
   const rest = rows % width;
   return [...times(Math.floor(rows / width), () => width), ...(rest > 0 ? [rest] : [])];
 }

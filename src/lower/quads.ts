@@ -44,7 +44,7 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { rangeOfRows } from '../program/byte-rows.ts';
 import { decodeRows } from '../program/rows.ts';
 import type { Jam, Pass } from './jam.ts';
-import { fromRows, isPackable, passesOf } from './packed.ts';
+import { fromRows, isPackable } from './packed.ts';
 import { rowByRow } from './row-by-row.ts';
 
 export type QuadForm = Omit<Quads, 'tableBytes'>;
@@ -53,6 +53,21 @@ const perWord = 4;
 const largestSum = 2 ** 23;
 
 const wordsOf = (rows: number): number => Math.ceil(rows / perWord);
+
+/** Full passes, and a last one of what is left, or of more if that is too few. */
+function passesFor(rows: number, { words, last }: QuadForm): readonly number[] {
+  const width = perWord * words;
+  const full = Math.max(0, Math.floor((rows - last) / width));
+  return [...times(full, () => width), rows - full * width];
+}
+
+/** How many rows the kernel stores after it has read all inputs of a place: these may lie over inputs. */
+export const rowsStoredLast = ({ body }: Kernel): number =>
+  new Set(
+    rowSumsIn(body)
+      .at(-1)
+      ?.sum.sums.map(({ row }) => row),
+  ).size;
 
 /** The kernel with four rows a word; undefined where it has none that can be summed so. */
 export function quads(kernel: Kernel, form: QuadForm): Kernel | undefined {
@@ -65,11 +80,11 @@ export function quads(kernel: Kernel, form: QuadForm): Kernel | undefined {
   if (sums.lo < -largestSum || sums.hi >= largestSum) return undefined;
   const table = `${kernel.name}_quads`;
   const found = fromRows(rowByRow(body), jamOf({ form, table, input, sums, layout }));
-  if (found?.passes.join() !== passesOf(layout.rows, perWord * form.words).join()) return undefined;
+  if (found?.passes.join() !== passesFor(layout.rows, form).join()) return undefined;
   return {
     ...rest,
     doc: [...doc, ...says(form)],
-    tables: [tableOf(table, rows, form), ...tables.filter(({ name }) => name !== stream)],
+    tables: [tableOf(table, rows, found.passes), ...tables.filter(({ name }) => name !== stream)],
     body: found.body,
   };
 }
@@ -108,10 +123,12 @@ function fromStart(body: readonly Stmt[]): readonly Stmt[] {
 }
 
 /** By pass, then by term; what a last word lacks weighs nothing. */
-function tableOf(name: string, rows: readonly Int32Array[], { words }: QuadForm): Table {
+function tableOf(name: string, rows: readonly Int32Array[], passes: readonly number[]): Table {
   const terms = Array.from(at(rows, 0).keys());
-  const data = passesOf(rows.length, perWord * words).flatMap((count, pass) => {
-    const own = rows.slice(pass * perWord * words, pass * perWord * words + count);
+  let next = 0;
+  const data = passes.flatMap((count) => {
+    const own = rows.slice(next, next + count);
+    next += count;
     return terms.flatMap((term) => times(wordsOf(count), (word) => wordOf(own.slice(perWord * word), term)));
   });
   return { name, elem: 'i32', data, says: 'Weights of four outputs a number, a byte each, plus 128.' };
@@ -133,7 +150,7 @@ interface Context {
 
 const jamOf = (c: Context): Jam => ({
   takes: isPackable,
-  joined: (_, count) => passesOf(count, perWord * c.form.words),
+  joined: (_, count) => passesFor(count, c.form),
   start: () => startOf(c),
   body: (pass) => passBody(c, pass),
 });

@@ -15,7 +15,7 @@ import { rangeOfRows } from './byte-rows.ts';
 export function readQuads(
   kernel: Kernel,
   layout: WeightLayout,
-  { words }: Quads,
+  { words, last }: Quads,
 ): { readonly rows: readonly Int32Array[]; readonly sums: Interval } {
   const name = `${kernel.name}_quads`;
   const { data } = must(
@@ -34,8 +34,10 @@ export function readQuads(
       else if (weight !== 0) throw wrong(`${weight} where there is no weight`);
     }
   };
-  for (let first = 0; first < rows.length; first += 4 * words) {
-    const pass = rows.slice(first, first + 4 * words);
+  for (let first = 0; first < rows.length; ) {
+    const end = first + 4 * words;
+    const pass = rows.slice(first, rows.length - end < last ? rows.length : end);
+    first += pass.length;
     for (let term = 0; term < termsOf(layout); term++)
       for (let from = 0; from < pass.length; from += 4) word(pass.slice(from), term);
   }

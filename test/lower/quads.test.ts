@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { at, must } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Quads, Table } from '../../src/ir/kernel/kernel.ts';
-import { quads } from '../../src/lower/quads.ts';
+import { quads, rowsStoredLast } from '../../src/lower/quads.ts';
+import { overlapOf } from '../../src/plan/overlap.ts';
 import { readPacked } from '../../src/program/paired-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
 import { proveForm } from '../../src/prove/lowered.ts';
@@ -15,9 +16,16 @@ import { single } from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
 import { Reached } from '../support/reached.ts';
 import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { inMemory, layerOf, layerRecipes, programOf } from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] } as const;
+
+/** Rows that a kernel of this recipe stores last. */
+function lastOf({ rows, sums }: SumRecipe, walk: string): number {
+  const lanes = walk === 'turns' ? Math.min(rows, sums) : 1;
+  return rows % lanes === 0 ? lanes : rows % lanes;
+}
 
 /** Dense weights of 8 bits, mostly of one run; long ones have as large sums as 24 bits hold, or larger ones. */
 const recipes: fc.Arbitrary<readonly [SumRecipe, Quads]> = fc
@@ -29,15 +37,16 @@ const recipes: fc.Arbitrary<readonly [SumRecipe, Quads]> = fc
     fc.constantFrom(1, 2, 3),
     fc.integer({ min: 1, max: 4 }),
     fc.constantFrom('odd', 'reversed'),
+    fc.constantFrom(false, true),
   )
-  .map(([recipe, walk, segments, run, words, terms, third]) => [
+  .map(([recipe, walk, segments, run, words, terms, third, overlaps]) => [
     {
       ...recipe,
       ...{ bits: 8, shared: false, kind: 'dense', format: 0, skip: 0, pieces: 1, walk, segments },
       ...{ sums: walk === 'runs' ? Math.ceil(recipe.sums / 4) : recipe.sums, apart: 1 },
       ...(run === 0 ? {} : { run, segments: 1, extreme: 1, density: 1 }),
     },
-    { words, terms, third, tableBytes: 0 },
+    { words, terms, third, last: overlaps ? lastOf(recipe, walk) : 1, tableBytes: 0 },
   ]);
 
 /** Every -127 is -128; weights of long rows have the same sign. */
@@ -62,8 +71,9 @@ const fits = (kernel: Kernel): boolean =>
     }),
   );
 
-function pathsOf(recipe: SumRecipe, { words, third }: Quads, lanes: number): readonly string[] {
+function pathsOf(recipe: SumRecipe, { words, third, last }: Quads, lanes: number): readonly string[] {
   return [
+    ...(last > 1 && recipe.rows % (4 * words) < last ? ['a longer last pass'] : []),
     `${words} words, ${third}`,
     `${recipe.rows % 4} rows left`,
     recipe.rows > 4 * words ? 'several passes' : 'one pass',
@@ -88,6 +98,13 @@ test('random statements add what their expansion adds, without a trap, and every
       const [plain, lowered] = [kernel, form].map((one) => createSimulator(single(one), { mode: 'checked' }));
       for (const x of [input, input.map(() => 255)])
         expect(lowered!.run(x).output).toEqual(plain!.run(x).output);
+      if (packing.last > 1) {
+        expect(packing.last).toBe(rowsStoredLast(kernel));
+        const [before, after] = [kernel, form].map((one) => must(overlapOf(one), 'an overlap')[0]);
+        expect(after!.below).toBeLessThanOrEqual(before!.below);
+        expect(after!.above).toBeLessThanOrEqual(before!.above);
+        expect(after!.inPlace || !before!.inPlace).toBe(true);
+      }
       const { layout } = must(kernel.weights, 'weights');
       const read = readPacked(form, layout, packing);
       expect(proveForm(form, read.sums)).toEqual({ complete: true, unproven: [] });
@@ -102,8 +119,27 @@ test('random statements add what their expansion adds, without a trap, and every
     ...{ '1 words, reversed': 1, '2 words, reversed': 1, '3 words, reversed': 1 },
     ...{ '0 rows left': 1, '1 rows left': 2, '2 rows left': 2, '3 rows left': 1 },
     ...{ 'several passes': 1, 'one pass': 6, 'rows written out': 3, 'one row a pass': 3 },
-    ...{ places: 3, 'one place': 3 },
+    ...{ places: 3, 'one place': 3, 'a longer last pass': 1 },
   });
+});
+
+test('linear layers give the bytes of the integer model', () => {
+  const reached = new Reached();
+  fc.assert(
+    fc.property(layerRecipes, fc.constantFrom(1, 2), ({ seed, density, inputs, outputs }, words) => {
+      const layer = layerOf({ seed, density, inputs: Math.ceil(inputs / 4), outputs: 2 * outputs, bits: 8 });
+      const program = programOf(layer, layer.kernel({}), 'net');
+      const step = at(program.steps, 0);
+      const form = quads(step.kernel, { words, terms: 5, third: 'odd', last: 1 });
+      reached.add(form === undefined ? 'left as it is' : `${words} words`);
+      if (form === undefined) return;
+      const lowered = { ...program, steps: [{ ...step, kernel: form }] };
+      const ran = createSimulator(lowered, { mode: 'checked' }).run(inMemory(layer.inputPlace, layer.input));
+      expect(ran.output).toEqual(inMemory(layer.outputPlace, layer.expected));
+    }),
+    runs(24),
+  );
+  reached.atLeast({ '1 words': 3, '2 words': 3 });
 });
 
 test('the certificate finds every other number, and sums that 24 bits do not hold', () => {
@@ -113,7 +149,7 @@ test('the certificate finds every other number, and sums that 24 bits do not hol
   );
   const { kernel } = caseOf({ ...recipe!, rows: 7, walk: 'runs', run: 5, segments: 1, sums: 1, density: 1 });
   const { layout } = must(kernel.weights, 'weights');
-  const packing: Quads = { words: 1, terms: 1, third: 'odd', tableBytes: 0 };
+  const packing: Quads = { words: 1, terms: 1, third: 'odd', last: 1, tableBytes: 0 };
   const form = must(quads(kernel, packing), 'four rows a word');
   const table = at(form.tables, 0);
   const readWith = (data: readonly number[]) => {

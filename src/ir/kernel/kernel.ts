@@ -299,6 +299,8 @@ export interface Quads {
   /** Words of a pass, of four rows each; and inputs at most of a pass of the loop over them. */
   readonly words: number;
   readonly terms: number;
+  /** Rows of the last pass at least. Only what it stores may lie where inputs did. */
+  readonly last: number;
   /** What the third product of a word takes: its second and fourth byte, or its bytes reversed. */
   readonly third: 'odd' | 'reversed';
   /** Of all tables that C then has in place of the kernel's. */
