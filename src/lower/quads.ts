@@ -124,21 +124,21 @@ function fromStart(body: readonly Stmt[]): readonly Stmt[] {
 
 /** By pass, then by term; what a last word lacks weighs nothing. */
 function tableOf(name: string, rows: readonly Int32Array[], passes: readonly number[]): Table {
-  const terms = Array.from(at(rows, 0).keys());
-  let next = 0;
-  const data = passes.flatMap((count) => {
-    const own = rows.slice(next, next + count);
-    next += count;
-    return terms.flatMap((term) => times(wordsOf(count), (word) => wordOf(own.slice(perWord * word), term)));
-  });
+  const terms = at(rows, 0).length;
+  const data = new Int32Array(terms * passes.reduce((sum, count) => sum + wordsOf(count), 0));
+  const none = new Int32Array(terms);
+  let [first, from] = [0, 0];
+  for (const count of passes) {
+    const words = wordsOf(count);
+    for (let k = 0; k < perWord * words; k++)
+      (k < count ? at(rows, first + k) : none).forEach((weight, term) => {
+        const place = from + term * words + Math.floor(k / perWord);
+        data[place] = at(data, place) | ((weight + 128) << (8 * (k % perWord)));
+      });
+    [first, from] = [first + count, from + terms * words];
+  }
   return { name, elem: 'i32', data, says: 'Weights of four outputs a number, a byte each, plus 128.' };
 }
-
-const wordOf = (rows: readonly Int32Array[], term: number): number =>
-  times(perWord, (i) => i).reduce((word, i) => {
-    const row = rows[i];
-    return word | (((row === undefined ? 0 : at(row, term)) + 128) << (8 * i));
-  }, 0);
 
 interface Context {
   readonly form: QuadForm;
