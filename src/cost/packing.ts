@@ -4,7 +4,7 @@ import { type Kernel, type PackedSet, type Packing, packedSets, type Quads } fro
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms, type Prices } from '../lower/pair-tables.ts';
+import { bestTerms, largeWeights, type Prices } from '../lower/pair-tables.ts';
 import { type QuadForm, quads, rowsStoredLast } from '../lower/quads.ts';
 import type { Aim, Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
@@ -81,10 +81,14 @@ interface Choice {
   readonly form: Kernel;
 }
 
-function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefined {
-  const { weights } = kernel;
-  if (weights === undefined || weights.format.kind !== 'dense' || weights.format.bits !== 8) return undefined;
-  const terms = bestTerms(decodeRows(kernel), weights.layout, prices);
+/** @param large `largeWeights` of its rows */
+function packedAs(
+  kernel: Kernel,
+  layout: WeightLayout,
+  large: readonly number[],
+  { prices, ...shape }: Shape,
+): Choice | undefined {
+  const terms = bestTerms(large, layout, prices);
   const form = packed(kernel, { ...shape, terms });
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
 }
@@ -117,11 +121,13 @@ export function withPackings(
 ): Kernel {
   const { weights } = kernel;
   if (weights === undefined) return kernel;
+  const { format, layout } = weights;
+  if (format.kind !== 'dense' || format.bits !== 8) return kernel;
   const where = isPooled(kernel) ? 'pooled' : 'apart';
-  const pairs = mayPay(kernel, weights.layout, objective);
+  const large = mayPay(kernel, layout, objective) ? largeWeights(decodeRows(kernel), layout) : undefined;
   const best = (shapes: Shapes, on: CostTarget): Packing | Quads | 'none' => {
     const forms = [
-      pairs ? packedAs(kernel, shapes[where]) : undefined,
+      large && packedAs(kernel, layout, large, shapes[where]),
       inQuads(kernel, shapes.quads, isApart),
     ];
     const choices = [{ form: kernel }, ...forms.filter((form) => form !== undefined)];
