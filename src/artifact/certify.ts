@@ -11,7 +11,7 @@ import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { bitsOf, type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
-import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
+import type { Kernel, Packing, Quads } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
 import { formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
@@ -121,19 +121,19 @@ const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): 
 function comparedPacked(
   form: Kernel,
   layout: WeightLayout,
-  packing: Packing,
+  packing: Packing | Quads,
   mac: QuantizedMac,
   toModel: (term: number) => number,
 ): WeightMismatch | undefined {
   const { rows, begins } = readPacked(form, layout, packing);
-  begins.forEach((begin, row) => {
+  begins?.forEach((begin, row) => {
     if (begin !== at(mac.bias, row))
       throw new DefectError(`'${form.name}', output ${row}: a sum begins at ${begin}`);
   });
   return compared(rows, mac, toModel);
 }
 
-/** Of weights that stand in pairs, or in words or bytes of another form's own. */
+/** Of weights that stand in pairs or fours, or in words or bytes of another form's own. */
 function comparedForms(
   plain: Kernel,
   forms: readonly Variant[],
@@ -143,10 +143,10 @@ function comparedForms(
   const { weights } = plain;
   if (weights === undefined) return undefined;
   const { layout, packing } = weights;
-  const packed = packing === undefined ? [] : [{ kernel: plainForm(plain), pairs: packing }];
+  const packed = packing === undefined ? [] : [{ kernel: plainForm(plain), packing }];
   const all: readonly Omit<Variant, 'set'>[] = [...packed, ...forms];
-  const found = all.flatMap(({ kernel, pairs, words, bytes }) => [
-    ...(pairs === undefined ? [] : [comparedPacked(kernel, layout, pairs, mac, toModel)]),
+  const found = all.flatMap(({ kernel, packing, words, bytes }) => [
+    ...(packing === undefined ? [] : [comparedPacked(kernel, layout, packing, mac, toModel)]),
     ...(words === undefined ? [] : [compared(readWords(kernel, layout, words), mac, toModel)]),
     ...(bytes === undefined ? [] : [compared(readBytes(kernel, layout, bytes), mac, toModel)]),
   ]);

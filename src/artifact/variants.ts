@@ -81,11 +81,11 @@ function provedVariant(kernel: Kernel, variant: Variant, known: Rules | undefine
 }
 
 /** Where sums of rows lie, by the tables that the form has; undefined: its code does not say it. */
-function sumsOf({ weights }: Kernel, { kernel: form, pairs, bytes }: Variant): Interval | undefined {
+function sumsOf({ weights }: Kernel, { kernel: form, packing, bytes }: Variant): Interval | undefined {
   if (weights === undefined) return undefined;
   const { layout } = weights;
   if (bytes !== undefined) return rangeOfRows(readBytes(form, layout, bytes));
-  return pairs === undefined ? undefined : readPacked(form, layout, pairs).sums;
+  return packing === undefined ? undefined : readPacked(form, layout, packing).sums;
 }
 
 /**

@@ -1,13 +1,14 @@
 /** Which kernels of a program multiply by two rows of weights at once in C: where that executes fewer instructions. */
 import { at, must } from '../base/errors.ts';
-import { type Kernel, type PackedSet, type Packing, packedSets } from '../ir/kernel/kernel.ts';
+import { type Kernel, type PackedSet, type Packing, packedSets, type Quads } from '../ir/kernel/kernel.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms, largeWeights, type Prices } from '../lower/pair-tables.ts';
-import type { Aim, Program } from '../program/program.ts';
+import { type QuadForm, quads, rowsStoredLast } from '../lower/quads.ts';
+import type { Aim, Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
-import { kernelsOf } from '../program/slots.ts';
+import { argsOf, kernelsOf, slotAt, slotBytes } from '../program/slots.ts';
 import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
@@ -39,12 +40,13 @@ const smallPrices: Prices = { tooLarge: 2.75, end: 1 };
 const widePrices: Prices = { tooLarge: 1.9, end: 0.3 };
 
 /** Where the largest of some sums of several places is taken, and elsewhere. */
-type Shapes = Readonly<Record<'pooled' | 'apart', Shape>>;
+type Shapes = Readonly<Record<'pooled' | 'apart', Shape>> & { readonly quads: Omit<QuadForm, 'last'> };
 
 const most: Shapes = {
   // Few places share what is too large.
   pooled: { pixels: 2, pairs: 2, prices: { tooLarge: 2.5, end: 0.3 } },
   apart: { pixels: 2, pairs: 2, prices: { tooLarge: 1.5, end: 0.3 } },
+  quads: { words: 2, terms: 1, third: 'odd' },
 };
 
 /**
@@ -57,12 +59,14 @@ const own: Readonly<Record<PackedSet, Shapes & { readonly target: CostTarget }>>
   v6m: {
     pooled: { pixels: 1, pairs: 3, prices: smallPrices },
     apart: { pixels: 1, pairs: 2, prices: smallPrices },
+    quads: { words: 1, terms: 1, third: 'reversed' },
     // The model does not know that pairs for two places at a time lack registers there.
     target: 'cortex-m0',
   },
   rv32: {
     pooled: { pixels: 4, pairs: 2, prices: widePrices },
     apart: { pixels: 4, pairs: 2, prices: widePrices },
+    quads: { words: 1, terms: 5, third: 'odd' },
     target: 'rv32imc',
   },
 };
@@ -73,7 +77,7 @@ const isPooled = ({ body }: Kernel): boolean =>
 
 /** A kernel in a form that it may have, and how it is packed. */
 interface Choice {
-  readonly packing?: Packing;
+  readonly packing?: Packing | Quads;
   readonly form: Kernel;
 }
 
@@ -89,6 +93,13 @@ function packedAs(
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
 }
 
+/** Weights of these stay bytes. */
+function inQuads(kernel: Kernel, shape: Shapes['quads'], isApart: boolean): Choice | undefined {
+  const last = isApart ? 1 : rowsStoredLast(kernel);
+  const form = quads(kernel, { ...shape, last });
+  return form && { form, packing: { ...shape, last, tableBytes: tableBytesOf(form) } };
+}
+
 /** The one with the fewest instructions, with those that a byte of tables has to save. */
 function bestOf(choices: readonly Choice[], objective: PackingObjective, target: CostTarget): Choice {
   const cost = ({ form, packing }: Choice): number =>
@@ -98,24 +109,34 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
   return at(choices, costs.indexOf(Math.min(...costs)));
 }
 
-/** The kernel with the packings, in plain C and on chips with one of their own, that gain something. */
-export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
+/**
+ * The kernel with the packings, in plain C and on chips with one of their own, that gain something.
+ * @param isApart whether its inputs and outputs never have a byte in common
+ */
+export function withPackings(
+  kernel: Kernel,
+  objective: PackingObjective,
+  target: CostTarget,
+  isApart = false,
+): Kernel {
   const { weights } = kernel;
-  if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
+  if (weights === undefined) return kernel;
   const { format, layout } = weights;
   if (format.kind !== 'dense' || format.bits !== 8) return kernel;
-  const large = largeWeights(decodeRows(kernel), layout);
   const where = isPooled(kernel) ? 'pooled' : 'apart';
-  const plain: Choice = { form: kernel };
-  const best = (shape: Shape, on: CostTarget): Packing | undefined | 'none' => {
-    const form = packedAs(kernel, layout, large, shape);
-    return form === undefined ? undefined : (bestOf([plain, form], objective, on).packing ?? 'none');
+  const large = mayPay(kernel, layout, objective) ? largeWeights(decodeRows(kernel), layout) : undefined;
+  const best = (shapes: Shapes, on: CostTarget): Packing | Quads | 'none' => {
+    const forms = [
+      large && packedAs(kernel, layout, large, shapes[where]),
+      inQuads(kernel, shapes.quads, isApart),
+    ];
+    const choices = [{ form: kernel }, ...forms.filter((form) => form !== undefined)];
+    return bestOf(choices, objective, on).packing ?? 'none';
   };
-  const packing = best(most[where], target);
-  if (packing === undefined) return kernel;
+  const packing = best(most, target);
   const packings = packedSets.flatMap((set) => {
-    const one = best(own[set][where], own[set].target);
-    return one === undefined || isSame(one, packing) ? [] : [[set, one] as const];
+    const one = best(own[set], own[set].target);
+    return isSame(one, packing) ? [] : [[set, one] as const];
   });
   if (packing === 'none' && packings.length === 0) return kernel;
   const found = {
@@ -125,7 +146,22 @@ export function withPackings(kernel: Kernel, objective: PackingObjective, target
   return { ...kernel, weights: { ...weights, ...found } };
 }
 
-const isSame = (a: Packing | 'none', b: Packing | 'none'): boolean => JSON.stringify(a) === JSON.stringify(b);
+const isSame = (a: Packing | Quads | 'none', b: Packing | Quads | 'none'): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
+
+/** Whether no step that runs the kernel has an output where one of its inputs lies. */
+function isApart(program: Program, kernel: Kernel): boolean {
+  const spans = (step: Step, role: 'in' | 'out') =>
+    argsOf(step, role).map((i) => {
+      const slot = slotAt(program, i);
+      return { from: slot.address, to: slot.address + slotBytes(slot) };
+    });
+  return program.steps
+    .filter((step) => step.kernel === kernel)
+    .every((step) =>
+      spans(step, 'in').every((a) => spans(step, 'out').every((b) => a.to <= b.from || b.to <= a.from)),
+    );
+}
 
 /**
  * The program with the packing of each kernel that gains from it.
@@ -133,7 +169,10 @@ const isSame = (a: Packing | 'none', b: Packing | 'none'): boolean => JSON.strin
  */
 export function withPacking(program: Program, objective: PackingObjective, target: CostTarget): Program {
   const chosen = new Map(
-    kernelsOf(program).map((kernel) => [kernel, withPackings(kernel, objective, target)]),
+    kernelsOf(program).map((kernel) => [
+      kernel,
+      withPackings(kernel, objective, target, isApart(program, kernel)),
+    ]),
   );
   return {
     ...program,

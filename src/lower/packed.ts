@@ -45,7 +45,7 @@ import {
 } from './pair-tables.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
-function isPackable({ stored, elem, type }: RowSum): boolean {
+export function isPackable({ stored, elem, type }: RowSum): boolean {
   const { format, layout, codebook, walk } = stored;
   const isPlain = format.kind === 'dense' && format.bits === 8 && codebook === undefined;
   const inOrder = walk === 'turns' || (walk === 'runs' && layout.lanes === 1);
@@ -156,7 +156,7 @@ interface Made {
 }
 
 /** The block that begins with `startRows`, wherever it stands. */
-function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
+export function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
   const first = body.findIndex((s) => s.kind === 'startRows');
   if (first >= 0) {
     const rows = jammed(body.slice(first), jam);

@@ -1,6 +1,6 @@
 /** The forms of a program's kernels: what every compiler takes, and forms for chips with more instructions. */
 import { must } from '../base/errors.ts';
-import type { Kernel, PackedSet } from '../ir/kernel/kernel.ts';
+import type { Kernel, PackedSet, Packing, Quads } from '../ir/kernel/kernel.ts';
 import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
 import { tableLength } from '../ir/kernel/table-bytes.ts';
 import type { Aim, Program } from '../program/program.ts';
@@ -9,6 +9,7 @@ import type { Variant, Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
 import { heliumForm } from './helium.ts';
 import { packed } from './packed.ts';
+import { quads } from './quads.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
 type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Form | undefined;
@@ -24,14 +25,17 @@ const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
 /** Where that is not what every compiler takes: with other pairs of rows, or one row at a time. */
 function packedOn(set: PackedSet): Lowering {
   return (kernel) => {
-    const pairs = kernel.weights?.packings?.[set];
-    if (pairs === undefined) return undefined;
-    if (pairs === 'none') return { kernel };
-    return { kernel: must(packed(kernel, pairs), canPack), pairs };
+    const packing = kernel.weights?.packings?.[set];
+    if (packing === undefined) return undefined;
+    return packing === 'none' ? { kernel } : { kernel: packedAs(kernel, packing), packing };
   };
 }
 
-const canPack = 'a packing is of rows that can be packed';
+const packedAs = (kernel: Kernel, packing: Packing | Quads): Kernel =>
+  must(
+    'words' in packing ? quads(kernel, packing) : packed(kernel, packing),
+    'a packing is of rows that can be packed',
+  );
 
 const bytesOf = ({ tables }: Kernel): number => tables.reduce((sum, table) => sum + tableLength(table), 0);
 
@@ -65,10 +69,10 @@ const variantsFor = (program: Program): Variants =>
       .filter(([, variants]) => variants.length > 0),
   );
 
-/** A kernel as plain C has it: with two rows of weights a product where it says so. */
+/** A kernel as plain C has it: with several rows of weights a product where it says so. */
 export function plainForm(kernel: Kernel): Kernel {
   const packing = kernel.weights?.packing;
-  return packing === undefined ? kernel : must(packed(kernel, packing), canPack);
+  return packing === undefined ? kernel : packedAs(kernel, packing);
 }
 
 /** The program that plain C is printed from. A kernel of several steps stays one. */

@@ -4,8 +4,9 @@
  */
 import { at, DefectError, must } from '../base/errors.ts';
 import { hull, type Interval } from '../ir/kernel/interval.ts';
-import type { Kernel, Packing, Table } from '../ir/kernel/kernel.ts';
+import type { Kernel, Packing, Quads, Table } from '../ir/kernel/kernel.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
+import { readQuads } from './quad-rows.ts';
 
 /** The lower half as a number from 0 to 65535, and the rest. */
 const halves = (n: number): readonly [number, number] => {
@@ -72,10 +73,10 @@ class Numbers {
   }
 }
 
-/** Weights by row, and where the sum of each row begins. */
+/** Weights by row, and where the sum of each row begins, where tables of weights say that. */
 export interface ReadRows {
   readonly rows: readonly Int32Array[];
-  readonly begins: readonly number[];
+  readonly begins?: readonly number[];
   /** Of the sums of all rows, in whatever inputs, without what of weights is multiplied alone. */
   readonly sums: Interval;
 }
@@ -184,7 +185,8 @@ class PairedRows {
  * @throws DefectError where a half of an accumulator can reach beyond its 16 bits, and for tables that do not follow
  * the description
  */
-export function readPacked(printed: Kernel, layout: WeightLayout, packing: Packing): ReadRows {
+export function readPacked(printed: Kernel, layout: WeightLayout, packing: Packing | Quads): ReadRows {
+  if ('words' in packing) return readQuads(printed, layout, packing);
   const read = new PairedRows(printed, layout, packing);
   for (let first = 0; first < layout.rows; first += read.perPass) read.pass(first);
   read.end();

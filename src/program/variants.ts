@@ -1,5 +1,5 @@
 /** Kernels in further forms, for instructions that only some chips have. All forms make the same bytes. */
-import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
+import type { Kernel, Packing, Quads } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { ByteRows } from './byte-rows.ts';
 import type { Program } from './program.ts';
@@ -9,8 +9,8 @@ import type { WordRows } from './word-rows.ts';
 export interface Variant {
   readonly set: InstructionSet;
   readonly kernel: Kernel;
-  /** How its weights stand, where in pairs, words or bytes of its own. */
-  readonly pairs?: Packing;
+  /** How its weights stand, where in pairs or fours, words or bytes of its own. */
+  readonly packing?: Packing | Quads;
   readonly words?: WordRows;
   readonly bytes?: ByteRows;
 }

@@ -271,9 +271,9 @@ export interface StoredWeights extends StoredRows {
   /** In words: the order of a row's terms. */
   readonly terms?: string;
   /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
-  readonly packing?: Packing;
+  readonly packing?: Packing | Quads;
   /** The same on some chips, where that differs. */
-  readonly packings?: Readonly<Partial<Record<PackedSet, Packing | 'none'>>>;
+  readonly packings?: Readonly<Partial<Record<PackedSet, Packing | Quads | 'none'>>>;
 }
 
 /** Chips whose registers suit packings of their own: Armv6-M computes in eight, RV32 in 31. */
@@ -290,6 +290,19 @@ export interface Packing {
   /** Pairs of rows of weights. */
   readonly pairs: number;
   readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
+}
+
+/** How C multiplies four outputs' weights with three products (src/lower/quads.ts). */
+export interface Quads {
+  /** Words of a pass, of four rows each; and inputs at most of a pass of the loop over them. */
+  readonly words: number;
+  readonly terms: number;
+  /** Rows of the last pass at least. Only what it stores may lie where inputs did. */
+  readonly last: number;
+  /** What the third product of a word takes: its second and fourth byte, or its bytes reversed. */
+  readonly third: 'odd' | 'reversed';
   /** Of all tables that C then has in place of the kernel's. */
   readonly tableBytes: number;
 }

@@ -7,7 +7,7 @@ import { type Expr, packedSets, type Scalar, type Type } from './kernel.ts';
 export type FreshLocal = (type: ValueType) => Local;
 
 /** Products of 64 or of 32 bits and a shift; saturation; rare operations have no separate kind. */
-type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
+type CallCost = 'bits' | 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
 /**
  * Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M); and those of

@@ -1,5 +1,6 @@
 import { must } from '../../../base/errors.ts';
 import type { Primitive, VectorPrimitive } from '../primitive.ts';
+import { bytesReversed } from './bytes-reversed.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { evenProducts, evenProductsI8, fourBytes, oddProducts, oddProductsI8 } from './dual-mac.ts';
@@ -28,6 +29,7 @@ import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 /** Every primitive of numbers; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
   [
+    bytesReversed,
     clamp,
     divideNearest,
     evenProducts,

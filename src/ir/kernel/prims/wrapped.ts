@@ -29,7 +29,7 @@ const wrapped = (
     const corners = hull([a.lo, a.hi].flatMap((x) => [exact(x, b.lo), exact(x, b.hi)]));
     return isInt32(corners) ? corners : allInts;
   },
-  cost: 'signExtend',
+  cost: 'bits',
 });
 
 export const wrappedSum = wrapped(
