@@ -46,6 +46,8 @@ function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Ker
   if (recipe.walk === 'turns') return ['in turns', large];
   const { segments, pieces, run } = recipe;
   const joins = times(segments, (i) => i + 1).some((n) => n > 1 && segments % n === 0 && n * run <= terms);
+  const many = Math.min(places, pixels) > 2;
+  const isShared = many && recipe.apart > 0 && recipe.apart < Math.min(run, terms);
   return [
     recipe.rows % 2 === 0 ? 'rows in pairs' : 'a row alone',
     recipe.rows > 2 * pairs ? 'loop of rows' : 'one pass',
@@ -58,7 +60,8 @@ function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Ker
           ? 'whole run'
           : 'an end of a run',
     places <= pixels ? 'one part' : 'parts',
-    ...(Math.min(places, pixels) > 2 ? ['many places'] : []),
+    ...(many ? ['many places'] : []),
+    ...(isShared ? ['an input of two places'] : []),
     ...(Math.min(Math.ceil(recipe.rows / 2), pairs) > 2 ? ['many pairs'] : []),
     large,
     ...(recipe.extreme === 1 ? ['extreme'] : []),
@@ -94,6 +97,7 @@ test('random statements add what their definition says, without a trap, and ever
     ...{ plain: 8, 'rows in pairs': 20, 'a row alone': 20, 'loop of rows': 25, 'one pass': 15 },
     ...{ 'passes alike': 15, 'a pass of few': 25, 'short run': 10, 'whole run': 7, 'an end of a run': 15 },
     ...{ 'joined runs': 4, 'in turns': 15, 'many places': 8, 'many pairs': 6 },
+    ...{ 'an input of two places': 3 },
     ...{ 'one part': 20, parts: 25, 'nothing too large': 25, 'too large': 15, extreme: 10 },
   }))
     expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
