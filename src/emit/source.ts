@@ -11,6 +11,7 @@ import { hasFloats, inputSlots, outputSlots, slotAt } from '../program/slots.ts'
 import type { Arena } from './arena.ts';
 import { copiesWords, type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
+import { neighbourMacros } from './c/neighbour-loads.ts';
 import { accessesIn, printAccess } from './c/vector-access.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
 import { provenance } from './header.ts';
@@ -300,6 +301,8 @@ function primitivesText(forms: Forms): string[] {
   ];
 }
 
+const neighbourMacroPrefix = ({ name }: Program): string => `${name.toUpperCase()}_`;
+
 /** What each kernel's text takes from the program around it. */
 function optionsFor({ program }: Forms, names: FileNames, kernel: Kernel): PrintOptions {
   const { kernel: apart, code, space, copyTable, copy, fill, rolled } = placementMacros(program);
@@ -311,6 +314,7 @@ function optionsFor({ program }: Forms, names: FileNames, kernel: Kernel): Print
     space,
     copyTable,
     step: stepMacro(program),
+    neighbours: neighbourMacroPrefix(program),
     rolled,
   };
 }
@@ -501,6 +505,7 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...checks(program),
     ...hook(program),
     ...primitivesText(forms),
+    ...neighbourMacros(neighbourMacroPrefix(program), allKernels(forms)),
     ...kernelsText(forms, names, info),
     ...inputFunctions(program, arena),
     ...trace(program),

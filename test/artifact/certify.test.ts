@@ -12,6 +12,7 @@ import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import { assemble } from '../../src/plan/assemble.ts';
 import { placesOf } from '../../src/plan/orders.ts';
 import type { Program } from '../../src/program/program.ts';
+import { Reached } from '../support/reached.ts';
 import { type Recipe, recipes } from '../support/recipes.ts';
 import { runsOf } from '../support/seeds.ts';
 import { isMac, sparseNetwork } from '../support/sparse-networks.ts';
@@ -111,7 +112,7 @@ const renamed = fc
   });
 
 test('it holds behind every order that reshapes and transposes give', () => {
-  let unusual = 0;
+  const reached = new Reached();
   fc.assert(
     fc.property(renamed, (recipe) => {
       const graph = sparseNetwork(recipe);
@@ -122,11 +123,11 @@ test('it holds behind every order that reshapes and transposes give', () => {
       const read = graph.nodes.findLast(isMac)!.inputs[0]!;
       const { order } = placesOf(graph).get(read)!;
       const slot = program.slots[program.steps.at(-1)!.args[0]!]!;
-      if (!sameOrder(order, slot.order)) unusual++;
+      if (!sameOrder(order, slot.order)) reached.add('unusual');
     }),
     { numRuns: 200 },
   );
-  expect(unusual).toBeGreaterThan(30);
+  reached.atLeast({ unusual: 15 });
 });
 
 /** The kernel's stream with one byte changed. */

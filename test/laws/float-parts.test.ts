@@ -32,13 +32,14 @@ function mixed(drawn: Recipe, share: number, name: string) {
 }
 
 const drawn = [fixedSeed, freshSeed()].flatMap((seed) =>
-  recipesOf(seed, each).map((recipe, i) => ({ recipe, where: `seed ${seed}, network ${i}` })),
+  recipesOf(seed, each).map((recipe, i) => ({ recipe, seed, where: `seed ${seed}, network ${i}` })),
 );
 
+/** In the networks that are the same in every run. */
 const counts = { parts: 0, islands: 0 };
 
 testWith(hostTools)('some nodes: proofs are complete, and engines and C leave the same bytes', async () => {
-  const batch = drawn.map(({ recipe, where }, i): Ran => {
+  const batch = drawn.map(({ recipe, seed, where }, i): Ran => {
     const { compiled, inputs } = mixed(recipe, 0.4, `n${i}`);
     const { program, assembled } = compiled;
     const facts = factsOf(program);
@@ -48,8 +49,10 @@ testWith(hostTools)('some nodes: proofs are complete, and engines and C leave th
     } catch (error) {
       throw new Error(`${where}: ${error}`);
     }
-    counts.parts += assembled.floatParts?.length ?? 0;
-    counts.islands += program.steps.filter(({ kernel }) => kernel.name.startsWith('to_stored')).length;
+    if (seed === fixedSeed) {
+      counts.parts += assembled.floatParts?.length ?? 0;
+      counts.islands += program.steps.filter(({ kernel }) => kernel.name.startsWith('to_stored')).length;
+    }
     const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
     const simulator = createSimulator(program, { mode: 'fast' });
     const outcomes = inputs.map((input) => simulator.run(input, { keepArenas: true }));
@@ -57,8 +60,8 @@ testWith(hostTools)('some nodes: proofs are complete, and engines and C leave th
   });
   const { differences } = await compareOn(batch, 'host-gcc', '-O0');
   expect(differences).toEqual([]);
-  expect(counts.parts).toBeGreaterThan(8);
-  expect(counts.islands).toBeGreaterThan(2);
+  expect(counts.parts).toBeGreaterThan(4);
+  expect(counts.islands).toBeGreaterThan(1);
 });
 
 test('all nodes: the bytes of the float32 program', () => {

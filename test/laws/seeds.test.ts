@@ -5,19 +5,21 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { originOfFresh, seedOf } from '../support/commit-seed.ts';
+import { Reached } from '../support/reached.ts';
 import { fixedSeed, freshSeed } from '../support/seeds.ts';
 import { root } from '../support/shared.ts';
 
 const drawn = (count: number): readonly number[] => fc.sample(fc.nat(), { numRuns: count });
-const drawnOf = (seed: number): readonly number[] => {
+function withSeed<T>(seed: number, run: () => T): T {
   const was = process.env.THIMBLE_SEED;
   try {
     process.env.THIMBLE_SEED = String(seed);
-    return drawn(20);
+    return run();
   } finally {
     process.env.THIMBLE_SEED = was;
   }
-};
+}
+const drawnOf = (seed: number): readonly number[] => withSeed(seed, () => drawn(20));
 const turn = (numbers: readonly number[], which: 0 | 1): readonly number[] =>
   numbers.filter((_, i) => i % 2 === which);
 
@@ -26,6 +28,22 @@ test('a property draws every other case from the fixed seed, the rest from the f
   expect(turn(one, 0)).toEqual(turn(other, 0));
   expect(turn(one, 1)).not.toEqual(turn(other, 1));
   expect(drawnOf(11)).toEqual(one);
+});
+
+test('counts are of the fixed seed alone, and the same for every commit', () => {
+  const countedOf = (seed: number): readonly number[] => {
+    const reached = new Reached();
+    withSeed(seed, () =>
+      fc.assert(
+        fc.property(fc.nat({ max: 1 }), (n) => reached.add(`${n}`, 'all')),
+        { numRuns: 40, examples: [[1]] },
+      ),
+    );
+    expect(() => reached.atLeast({ all: 22 })).toThrow('all, of {');
+    return ['0', '1', 'all'].map((name) => reached.of(name));
+  };
+  expect(countedOf(11)).toEqual(countedOf(12));
+  expect(countedOf(11)[2]).toBe(1 + 20);
 });
 
 test("a seed of a case's own decides all of it", () => {

@@ -12,3 +12,13 @@ export const isQuick = (): boolean => process.env.THIMBLE_QUICK === '1';
 
 /** How many runs a long property makes: a tenth of them in `npm run test:quick`. */
 export const runsOf = (runs: number): number => (isQuick() ? Math.ceil(runs / 10) : runs);
+
+let fixedTurn = true;
+
+/** Whether the case that a property draws in turn (seed.ts) is one of the fixed seed's. */
+export const isOfFixedSeed = (): boolean => fixedTurn;
+
+/** For seed.ts, before each case. */
+export const setTurn = (ofFixedSeed: boolean): void => {
+  fixedTurn = ofFixedSeed;
+};

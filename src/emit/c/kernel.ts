@@ -22,6 +22,7 @@ import {
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cType, wrapCode } from './lines.ts';
+import { type NeighbourLoads, neighboursText, type Registers, withNeighbours } from './neighbour-loads.ts';
 import { accessName, cTypeOf, hasCount, hasVectors } from './vector-access.ts';
 
 export interface PrintOptions {
@@ -48,6 +49,8 @@ export interface PrintOptions {
   readonly step?: string;
   /** The macro in front of loops that stay loops. */
   readonly rolled?: string;
+  /** What stands before the names of macros that load neighbouring floats; absent: each is loaded by itself. */
+  readonly neighbours?: string;
 }
 
 interface Printer {
@@ -63,6 +66,8 @@ interface Printer {
   readonly fill: string;
   readonly step: string | undefined;
   readonly rolled: string | undefined;
+  readonly neighbours: string | undefined;
+  readonly registers: Registers;
 }
 
 const step = '    ';
@@ -222,8 +227,20 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
   }
 }
 
-const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
-  inlined(body).flatMap((s) => statement(s, indent, printer));
+function block(body: readonly Stmt[], indent: string, printer: Printer): string[] {
+  const { neighbours: macros } = printer;
+  if (macros === undefined) return inlined(body).flatMap((s) => statement(s, indent, printer));
+  const joined = withNeighbours(inlined(body), printer.registers);
+  const inside = { ...printer, registers: joined.registers };
+  return joined.body.flatMap((s) =>
+    s.kind === 'neighbours'
+      ? neighbours(s, macros, printer).map((line) => indent + line)
+      : statement(s, indent, inside),
+  );
+}
+
+const neighbours = (s: NeighbourLoads, macros: string, { rename }: Printer): readonly string[] =>
+  neighboursText(s, macros, rename(s.from), cExpr(s.index, rename));
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
@@ -256,6 +273,8 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     fill: options.fill ?? 'memset',
     step: hasVectors(kernel.body) ? options.step : undefined,
     rolled: options.rolled,
+    neighbours: options.neighbours,
+    registers: new Map(),
   };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);

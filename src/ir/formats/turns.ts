@@ -8,6 +8,7 @@ import {
   accumulate,
   add,
   advance,
+  assign,
   constant,
   load,
   local,
@@ -15,6 +16,7 @@ import {
   mul,
   pointer,
   times,
+  variable,
 } from '../kernel/builders.ts';
 import type { Expr, RowSum, Stmt, StoredRows, Table } from '../kernel/kernel.ts';
 import { type DenseFormat, termsOf } from '../kernel/weight-format.ts';
@@ -75,42 +77,75 @@ export const turnsStart = (stored: StoredRows, format: DenseFormat): readonly St
 
 export function turnsRow(sum: Turns['sum']): readonly Stmt[] {
   const t = turnsOf(sum);
-  const { segments, pieces } = sum.stored.layout;
-  const isLine = segments * pieces === 1 && sum.sums.every(({ row, offset }, i) => row === i && offset === 0);
-  if (isLine) return inputs(t);
+  if (isLine(sum) && sum.type !== 'f32') return inputs(t);
   if (t.bits !== undefined)
     throw new DefectError(`'${sum.stored.stream}': windows of packed weights in turns`);
-  return windows(t);
+  return windows(sum);
 }
 
+/** Whether all rows are summed over the same neighbouring inputs. */
+const isLine = ({ sums, stored: { layout } }: Turns['sum']): boolean =>
+  layout.segments * layout.pieces === 1 && sums.every(({ row, offset }, i) => row === i && offset === 0);
+
 /** The runs of a window. */
-function windows({ sum }: Turns): readonly Stmt[] {
+function windows(sum: Turns['sum']): readonly Stmt[] {
+  const { from, elem, first, skip, suffix } = sum;
   const { segments, segmentStride, pieces, pieceStride, run } = sum.stored.layout;
-  const unroll = passOf(run, 1);
+  const unroll = isLine(sum) ? unrollOf(run, 4) : passOf(run, 1);
+  const px = `px${suffix}`;
   const piece = (offset: Expr): readonly Stmt[] => [
-    pointer('px', sum.from, sum.elem, add(sum.first, add(sum.skip, offset)), { mutable: true }),
-    ...loop('i', run / unroll, () => [
-      ...times(unroll, (u) => term(sum, u)).flat(),
-      ...advance('px', run > unroll ? unroll : 0),
-      ...advance('wt', unroll * sum.stored.layout.lanes),
+    pointer(px, from, elem, add(first, skip, offset), { mutable: true }),
+    ...loop(`i${suffix}`, run / unroll, () => [
+      ...windowPass(sum, unroll),
+      ...advance(px, run > unroll ? unroll : 0),
     ]),
   ];
-  return loop('ky', segments, (ky) =>
-    loop('kx', pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)))),
+  return loop(`ky${suffix}`, segments, (ky) =>
+    loop(`kx${suffix}`, pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)))),
   );
 }
 
-/** Input `u` of every place times its weight of every row. */
-function term({ sums, elem, type, stored }: Turns['sum'], u: number): readonly Stmt[] {
-  const places = [...new Set(sums.map(({ offset }) => offset))];
-  const rows = [...new Set(sums.map(({ row }) => row))];
-  const x = (offset: number): string => `x${u}_${places.indexOf(offset)}`;
-  const w = (row: number): string => `w${u}_${row}`;
-  return [
-    ...places.map((offset) => constant(x(offset), load('px', elem, offset + u))),
-    ...rows.map((row) => constant(w(row), load('wt', stored.elem, u * stored.layout.lanes + row))),
-    ...sums.map((one) => accumulate(one.local, mul(local(x(one.offset), type), local(w(one.row), type)))),
-  ];
+/** Where `count` inputs of each place lie, from the first place's first one on; places may share some. */
+const inputPlaces = ({ sums }: Turns['sum'], count: number): readonly number[] =>
+  [...new Set(sums.flatMap(({ offset }) => times(count, (u) => offset + u)))].sort((a, b) => a - b);
+
+/** Those of the last block may be fewer than in others. */
+const rowsIn = ({ sums }: Turns['sum']): number => 1 + Math.max(...sums.map(({ row }) => row));
+
+/** What else a chip with 32 registers of floats has in them: a product, and what is loaded meanwhile. */
+const otherRegisters = 3;
+
+/** So many inputs of each place are loaded together as registers have room for. */
+function inputsTogether(sum: Turns['sum'], count: number): number {
+  const free = 32 - otherRegisters - sum.sums.length - rowsIn(sum);
+  return times(count, (i) => count - i).find((n) => inputPlaces(sum, n).length <= free) ?? 1;
+}
+
+/**
+ * `count` inputs of every place times their weights of every row. Neighbours in memory are loaded one after the other,
+ * into the same locals each time: `src/emit/c/neighbour-loads.ts` has one instruction for them.
+ */
+function windowPass(sum: Turns['sum'], count: number): readonly Stmt[] {
+  const { sums, elem, type, stored, suffix } = sum;
+  const rows = rowsIn(sum);
+  const together = inputsTogether(sum, count);
+  const places = inputPlaces(sum, together);
+  const x = (place: number): string => `x${places.indexOf(place)}${suffix}`;
+  const w = (row: number): string => `w${row}${suffix}`;
+  const set = (isFirst: boolean, name: string, value: Expr): Stmt =>
+    isFirst ? variable(name, value) : assign(name, value);
+  const inputsFrom = (u: number): readonly Stmt[] =>
+    inputPlaces(sum, Math.min(together, count - u)).map((place) =>
+      set(u === 0, x(place), load(`px${suffix}`, elem, place + u)),
+    );
+  return times(count, (u) => [
+    ...(u % together === 0 ? inputsFrom(u) : []),
+    ...times(rows, (row) => set(u === 0, w(row), load('wt', stored.elem, row))),
+    ...advance('wt', rows),
+    ...sums.map((one) =>
+      accumulate(one.local, mul(local(x(one.offset + (u % together)), type), local(w(one.row), type))),
+    ),
+  ]).flat();
 }
 
 /** The loop over the inputs, a few a pass. Inputs that fill no whole byte come last. */
