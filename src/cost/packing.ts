@@ -4,7 +4,7 @@ import { type Kernel, type PackedSet, type Packing, packedSets } from '../ir/ker
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms, type Prices } from '../lower/pair-tables.ts';
+import { bestTerms, largeWeights, type Prices } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
@@ -77,10 +77,14 @@ interface Choice {
   readonly form: Kernel;
 }
 
-function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefined {
-  const { weights } = kernel;
-  if (weights === undefined || weights.format.kind !== 'dense' || weights.format.bits !== 8) return undefined;
-  const terms = bestTerms(decodeRows(kernel), weights.layout, prices);
+/** @param large `largeWeights` of its rows */
+function packedAs(
+  kernel: Kernel,
+  layout: WeightLayout,
+  large: readonly number[],
+  { prices, ...shape }: Shape,
+): Choice | undefined {
+  const terms = bestTerms(large, layout, prices);
   const form = packed(kernel, { ...shape, terms });
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
 }
@@ -98,10 +102,13 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
 export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
   const { weights } = kernel;
   if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
+  const { format, layout } = weights;
+  if (format.kind !== 'dense' || format.bits !== 8) return kernel;
+  const large = largeWeights(decodeRows(kernel), layout);
   const where = isPooled(kernel) ? 'pooled' : 'apart';
   const plain: Choice = { form: kernel };
   const best = (shape: Shape, on: CostTarget): Packing | undefined | 'none' => {
-    const form = packedAs(kernel, shape);
+    const form = packedAs(kernel, layout, large, shape);
     return form === undefined ? undefined : (bestOf([plain, form], objective, on).packing ?? 'none');
   };
   const packing = best(most[where], target);

@@ -2,7 +2,7 @@
  * Rows of weights at places of which some lie a step apart, as neighbouring outputs of a convolution do: fewer products
  * make the sums of all of these (`schemes.ts`). Inputs are mixed once for all rows.
  */
-import { at } from '../base/errors.ts';
+import { at, holds } from '../base/errors.ts';
 import { add, local, mul, times } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel } from '../ir/kernel/kernel.ts';
 import { type Loop, namesIn, statementsIn } from '../ir/kernel/walk.ts';
@@ -96,13 +96,15 @@ function lineOf({ around, ahead }: SumGroup, isThere: boolean, place: Expr): Loo
 const mixedWeights = (rows: readonly Int32Array[], { segments }: WeightLayout, tiles: Tiles) =>
   tiles.scheme.weights.map((by) => rows.map((row) => mixedRow(row, by, segments, tiles)));
 
-/** Plain loops: there are as many weights as the network has. */
+/** Plain loops, read unchecked: there are as many weights as the network has. */
 function mixedRow(row: Int32Array, by: readonly number[], segments: number, { depth }: Tiles): Int16Array {
   const made = new Int16Array(even(segments * depth));
+  holds(row, segments * by.length * depth);
   for (let segment = 0; segment < segments; segment++)
     for (let c = 0; c < depth; c++) {
       let sum = 0;
-      for (let k = 0; k < by.length; k++) sum += at(by, k) * at(row, (segment * by.length + k) * depth + c);
+      for (let k = 0; k < by.length; k++)
+        sum += (by[k] as number) * (row[(segment * by.length + k) * depth + c] as number);
       made[segment * depth + c] = sum;
     }
   return made;

@@ -77,55 +77,90 @@ export function filledOf({ kernel, array, around, ahead }: Site): Filled | undef
   return places && { places, input, writers };
 }
 
-/** What is known while it runs. */
-interface Known {
-  readonly locals: Map<string, number>;
-  readonly tables: ReadonlyMap<string, Table['data']>;
-}
+/** The values of locals that follow from counters and constants, by place. */
+type Values = Int32Array;
+/** A number that follows from them. */
+type Term = (values: Values) => number;
+/** Runs a statement. False: it cannot be done, or need not. */
+type Act = (values: Values) => boolean;
 
-/** A number that follows from counters and constants. */
-function numberOf(e: Expr, known: Known): number | undefined {
-  switch (e.kind) {
-    case 'int':
-      return e.value;
-    case 'local':
-      return known.locals.get(e.name);
-    case 'binary':
-    case 'compare':
-      return e.type === 'i32' ? ofTwo(e, numberOf(e.a, known), numberOf(e.b, known)) : undefined;
-    case 'call': {
-      const args = e.args.map((arg) => numberOf(arg, known));
-      return args.every((arg) => arg !== undefined)
-        ? scalar(anyPrimitive(e.primitive)?.js(...args))
-        : undefined;
+/** Makes functions of what is run at every place: walking its tree each time would take most of the time. */
+class Terms {
+  readonly #places = new Map<string, number>();
+  readonly #tables: ReadonlyMap<string, Table['data']>;
+  /** A table was read outside. */
+  failed = false;
+
+  constructor({ tables }: Kernel) {
+    this.#tables = new Map(tables.map(({ name, data }) => [name, data] as const));
+  }
+
+  get values(): Values {
+    return new Int32Array(this.#places.size);
+  }
+
+  /** The place of a local from here on. */
+  declare(name: string): number {
+    const place = this.#places.get(name) ?? this.#places.size;
+    this.#places.set(name, place);
+    return place;
+  }
+
+  /** Undefined where it does not follow from counters and constants. */
+  of(e: Expr): Term | undefined {
+    switch (e.kind) {
+      case 'int': {
+        const { value } = e;
+        return () => value;
+      }
+      case 'local': {
+        const place = this.#places.get(e.name);
+        return place === undefined ? undefined : (values) => values[place] as number;
+      }
+      case 'binary':
+        return e.type === 'i32' ? this.#ofTwo(e, binaryOperations[e.op].meaning) : undefined;
+      case 'compare':
+        return e.type === 'i32' ? this.#ofTwo(e, compareOperations[e.op].meaning) : undefined;
+      case 'call':
+        return e.type === 'i32' ? this.#call(e) : undefined;
+      case 'load':
+        return this.#load(e);
+      case 'float':
+      case 'select':
+      case 'loadVector':
+      case 'toFloat':
+      case 'toInt':
+        return undefined;
+      default:
+        return e satisfies never;
     }
-    case 'load': {
-      const index = numberOf(e.index, known);
-      return index === undefined ? undefined : known.tables.get(e.from)?.[index];
-    }
-    case 'float':
-    case 'select':
-    case 'loadVector':
-    case 'toFloat':
-    case 'toInt':
-      return undefined;
-    default:
-      return e satisfies never;
+  }
+
+  #ofTwo(
+    e: ExprOf<'binary' | 'compare'>,
+    meaning: (a: number, b: number) => number | boolean,
+  ): Term | undefined {
+    const [a, b] = [this.of(e.a), this.of(e.b)];
+    return a && b && ((values) => Number(meaning(a(values), b(values))));
+  }
+
+  #call({ primitive, args }: ExprOf<'call'>): Term | undefined {
+    const terms = args.flatMap((arg) => this.of(arg) ?? []);
+    const js = anyPrimitive(primitive)?.js;
+    if (js === undefined || terms.length < args.length) return undefined;
+    return (values) => Number(js(...terms.map((term) => term(values))));
+  }
+
+  #load({ from, index }: ExprOf<'load'>): Term | undefined {
+    const [table, place] = [this.#tables.get(from), this.of(index)];
+    if (table === undefined || place === undefined) return undefined;
+    return (values) => {
+      const found = table[place(values)];
+      this.failed ||= found === undefined;
+      return found ?? 0;
+    };
   }
 }
-
-function ofTwo(
-  e: ExprOf<'binary' | 'compare'>,
-  a: number | undefined,
-  b: number | undefined,
-): number | undefined {
-  if (a === undefined || b === undefined) return undefined;
-  return e.kind === 'binary'
-    ? binaryOperations[e.op].meaning(a, b)
-    : Number(compareOperations[e.op].meaning(a, b));
-}
-
-const scalar = (x: unknown): number | undefined => (typeof x === 'number' ? x : undefined);
 
 /** The array as every place finds it. */
 function run(
@@ -133,55 +168,78 @@ function run(
   input: Param,
   writers: ReadonlySet<Stmt>,
 ): readonly Int32Array[] | undefined {
-  const isAround = (s: Stmt): boolean => around.some((one) => one === s);
   const now = new Int32Array(array.length).fill(unset);
   const indices = Int32Array.from({ length: input.length }, (_, i) => i);
-  const tables = new Map(kernel.tables.map(({ name, data }) => [name, data] as const));
-  const known: Known = { locals: new Map(), tables };
-  const { locals } = known;
+  const terms = new Terms(kernel);
   const found: Int32Array[] = [];
-  /** Each says whether it could be done. */
-  const block = (body: readonly Stmt[]): boolean =>
-    body.every((s) => {
-      if (s === ahead) return place();
-      if (s.kind === 'let') return declared(s);
-      return isAround(s) || writers.has(s) ? done(s, isAround(s) ? block : all) : true;
-    });
   const place = (): boolean => {
+    if (found.length === 0 && now.includes(unset)) return false;
     found.push(now.slice());
-    return (found.length + 1) * now.length < mostElements && !now.includes(unset);
+    return (found.length + 1) * now.length < mostElements;
   };
-  const declared = (s: StmtOf<'let'>): boolean => {
-    const value = s.mutable ? undefined : numberOf(s.value, known);
-    if (value === undefined) locals.delete(s.name);
-    else locals.set(s.name, value);
-    return true;
+  /** Undefined: nothing has to be done. */
+  const step = (s: Stmt): Act | undefined => {
+    if (s === ahead) return place;
+    if (s.kind === 'let') return declared(s);
+    const loop = around.find((one) => one === s);
+    if (loop !== undefined) return passes(loop, block);
+    return writers.has(s) ? write(s) : undefined;
   };
-  const all = (body: readonly Stmt[]): boolean => body.every((s) => done(s, all));
-  const done = (s: Stmt, inside: (body: readonly Stmt[]) => boolean): boolean => {
-    if (s.kind === 'for') return passes(s, inside);
+  const block = (body: readonly Stmt[]): Act => inTurn(body.flatMap((s) => step(s) ?? []));
+  const all = (body: readonly Stmt[]): Act => inTurn(body.map(write));
+  const write = (s: Stmt): Act => {
+    if (s.kind === 'for') return passes(s, all);
     if (isWriter(s, array.name)) return written(s);
-    const test = s.kind === 'if' ? numberOf(s.test, known) : undefined;
-    return s.kind === 'if' && test !== undefined && inside(test !== 0 ? s.yes : s.no);
+    const test = s.kind === 'if' ? terms.of(s.test) : undefined;
+    if (s.kind !== 'if' || test === undefined) return never;
+    const [yes, no] = [all(s.yes), all(s.no)];
+    return (values) => (test(values) !== 0 ? yes(values) : no(values));
   };
-  const passes = (s: Loop, inside: (body: readonly Stmt[]) => boolean): boolean => {
-    const [from, to] = [numberOf(s.from, known), numberOf(s.to, known)];
-    if (from === undefined || to === undefined) return false;
-    for (let i = from; i < to; i += s.step) {
-      locals.set(s.name, i);
-      if (!inside(s.body)) return false;
-    }
-    return true;
+  const declared = (s: StmtOf<'let'>): Act | undefined => {
+    const value = s.mutable || s.type !== 'i32' ? undefined : terms.of(s.value);
+    if (value === undefined) return undefined;
+    const place = terms.declare(s.name);
+    return (values) => {
+      values[place] = value(values);
+      return true;
+    };
   };
-  const written = (s: Writer): boolean => {
-    const [to, from, count] = extentOf(s).map((e) => numberOf(e, known));
-    if (to === undefined || from === undefined || count === undefined) return false;
-    if (s.kind === 'copy') now.set(indices.subarray(from, from + count), to);
-    else now.fill(-1 - from, to, to + count);
-    return true;
+  const passes = (s: Loop, inside: (body: readonly Stmt[]) => Act): Act => {
+    const [from, to] = [terms.of(s.from), terms.of(s.to)];
+    if (from === undefined || to === undefined) return never;
+    const place = terms.declare(s.name);
+    const body = inside(s.body);
+    return (values) => {
+      const end = to(values);
+      for (let i = from(values); i < end; i += s.step) {
+        values[place] = i;
+        if (!body(values)) return false;
+      }
+      return true;
+    };
   };
-  return block(kernel.body) ? found : undefined;
+  const written = (s: Writer): Act => {
+    const [to, from, count] = extentOf(s).map((e) => terms.of(e));
+    if (to === undefined || from === undefined || count === undefined) return never;
+    return (values) => {
+      const [start, source, length] = [to(values), from(values), count(values)];
+      if (s.kind === 'copy') now.set(indices.subarray(source, source + length), start);
+      else now.fill(-1 - source, start, start + length);
+      return true;
+    };
+  };
+  const act = block(kernel.body);
+  return act(terms.values) && !terms.failed ? found : undefined;
 }
+
+const never: Act = () => false;
+
+const inTurn =
+  (acts: readonly Act[]): Act =>
+  (values) => {
+    for (const act of acts) if (!act(values)) return false;
+    return true;
+  };
 
 /** Where it writes, what or from where, and how many elements. */
 const extentOf = (s: Writer): readonly Expr[] =>

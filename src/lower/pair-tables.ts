@@ -1,5 +1,5 @@
 /** The tables of packed rows of weights: src/lower/packed.ts says what they are for. */
-import { at } from '../base/errors.ts';
+import { at, holds } from '../base/errors.ts';
 import { times } from '../ir/kernel/builders.ts';
 import type { Packing, Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
@@ -185,14 +185,24 @@ export interface Prices {
   readonly end: number;
 }
 
-/** After how many terms accumulators are best taken apart. */
-export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, prices: Prices): number {
+/** By number of terms after which accumulators are taken apart, less 1: how many weights are too large for that. */
+export function largeWeights(rows: readonly Int32Array[], layout: WeightLayout): readonly number[] {
   const most = Math.min(layout.run * (layout.pieces > 1 ? 1 : layout.segments), mostTerms);
-  const costs = times(most, (i) => {
+  return times(most, (i) => {
+    const lengths = segmentsOf(layout, i + 1);
+    return rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+  });
+}
+
+/**
+ * After how many terms accumulators are best taken apart.
+ * @param large `largeWeights` of the rows
+ */
+export function bestTerms(large: readonly number[], layout: WeightLayout, prices: Prices): number {
+  const costs = large.map((found, i) => {
     const lengths = segmentsOf(layout, i + 1);
     const ends = new Set(lengths).size > 1 ? layout.segments * layout.pieces : 0;
-    const found = rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
-    return (lengths.length + prices.end * ends) * rows.length + prices.tooLarge * found;
+    return (lengths.length + prices.end * ends) * layout.rows + prices.tooLarge * found;
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }
@@ -200,10 +210,16 @@ export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, pri
 /** How many weights of a row are. */
 function tooLarge(row: Int32Array, lengths: readonly number[]): number {
   let [found, term] = [0, 0];
+  holds(
+    row,
+    sumOf(lengths, (length) => length),
+  );
   for (const length of lengths) {
-    const part = Array.from(row.subarray(term, term + length));
+    let size = 0;
+    for (let i = term; i < term + length; i++) size += Math.abs(row[i] as number);
+    if (size > largestSum)
+      found += excess(Array.from(row.subarray(term, term + length))).filter((w) => w !== 0).length;
     term += length;
-    if (sumOf(part, Math.abs) > largestSum) found += excess(part).filter((w) => w !== 0).length;
   }
   return found;
 }

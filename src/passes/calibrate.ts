@@ -1,6 +1,5 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { at, holds, InputError, must } from '../base/errors.ts';
-import { largestOf, smallestOf } from '../base/extremes.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
@@ -123,6 +122,7 @@ export function calibrate(
         gatherRange(inside, node, tensor, i),
       );
     });
+    for (const g of [...gathered.values(), ...inside.values()]) Object.assign(g, together(g.channels));
   });
   const entries = [...gathered];
   return {
@@ -203,7 +203,11 @@ const seenOf = (
   count: number,
   values: number,
 ): SeenChannel => ({
-  ...{ lo, hi, timesLo, timesHi, count },
+  lo,
+  hi,
+  timesLo,
+  timesHi,
+  count,
   variance: Math.max(0, squares / values - (sum / values) ** 2),
 });
 
@@ -250,6 +254,17 @@ function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string 
   return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
+/** Field by field: a network may have 200,000 channels. */
+const nothingGathered = (): GatheredChannel => ({
+  lo: Infinity,
+  hi: -Infinity,
+  timesLo: 0,
+  timesHi: 0,
+  origin: 0,
+  sum: 0,
+  squares: 0,
+});
+
 function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, sample: number): void {
   const channels = channelCount(tensor.shape);
   let g = all.get(name);
@@ -259,7 +274,7 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
       highs: none,
       lows: none,
       sums: new Float64Array(channels),
-      channels: Array.from({ length: channels }, () => ({ ...nothingSeen, origin: 0, sum: 0, squares: 0 })),
+      channels: Array.from({ length: channels }, nothingGathered),
       count: 0,
       histogram: new Float64Array(bins),
     };
@@ -267,36 +282,51 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
+  const extremes = { lo: Infinity, hi: -Infinity };
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    const sum = gatherChannel(at(g.channels, c), tensor.data, part * inner, (part + 1) * inner);
+    const sum = gatherChannel(at(g.channels, c), extremes, tensor.data, part * inner, (part + 1) * inner);
     g.sums[c] = at(g.sums, c) + sum;
   }
-  const highs = withSample(g.highs, sample, largestOf(tensor.data));
-  const lows = withSample(g.lows, sample, -smallestOf(tensor.data));
-  Object.assign(g, { ...together(g.channels), highs, lows });
+  g.highs = withSample(g.highs, sample, extremes.hi);
+  g.lows = withSample(g.lows, sample, -extremes.lo);
 }
 
-/** Of the values from `from` to `to`, read unchecked. @returns their sum */
-function gatherChannel(g: GatheredChannel, values: Tensor['data'], from: number, to: number): number {
+/** Of the values from `from` to `to`, read unchecked and once. @returns their sum */
+function gatherChannel(
+  g: GatheredChannel,
+  extremes: { lo: number; hi: number },
+  values: Tensor['data'],
+  from: number,
+  to: number,
+): number {
   holds(values, to);
   if (g.lo > g.hi) g.origin = at(values, from);
   const { origin } = g;
-  let { lo, hi, timesLo, timesHi, squares } = g;
-  let sum = 0;
+  let { squares } = g;
+  let [sum, lo, hi, timesLo, timesHi] = [0, Infinity, -Infinity, 0, 0];
   for (let i = from; i < to; i++) {
     const x = values[i] as number;
+    const far = x - origin;
     sum += x;
-    squares += (x - origin) ** 2;
-    if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
-    if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
+    squares += far * far;
+    if (x <= lo) {
+      timesLo = x === lo ? timesLo + 1 : 1;
+      lo = x;
+    }
+    if (x >= hi) {
+      timesHi = x === hi ? timesHi + 1 : 1;
+      hi = x;
+    }
   }
-  g.lo = lo;
-  g.hi = hi;
-  g.timesLo = timesLo;
-  g.timesHi = timesHi;
+  if (lo <= g.lo) g.timesLo = lo === g.lo ? g.timesLo + timesLo : timesLo;
+  if (hi >= g.hi) g.timesHi = hi === g.hi ? g.timesHi + timesHi : timesHi;
+  g.lo = Math.min(g.lo, lo);
+  g.hi = Math.max(g.hi, hi);
   g.squares = squares;
   g.sum = g.sum + sum - (to - from) * origin;
+  extremes.lo = Math.min(extremes.lo, lo);
+  extremes.hi = Math.max(extremes.hi, hi);
   return sum;
 }
 

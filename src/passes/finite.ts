@@ -8,8 +8,14 @@ const label = (node: AnyNode): string => nodeLabel(node.name, node.op.kind);
 
 /** The first that is not finite, and where it lies: `NaN in its output 'y' (element 3 of 1x4)`. */
 function offender({ data, shape }: Tensor, what: string): string | undefined {
-  const index = data.findIndex((x: number) => !Number.isFinite(x));
+  const index = firstOdd(data);
   return index < 0 ? undefined : `${data[index]} in ${what} (element ${index} of ${showShape(shape)})`;
+}
+
+/** A plain loop: every activation of every sample comes here. */
+function firstOdd(data: Tensor['data']): number {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
 }
 
 /** @throws InputError for a constant of the file that holds NaN or an infinity and is needed. */

@@ -11,7 +11,7 @@ import type { Program, Slot, Step } from './program.ts';
 /** 4/3 characters a byte. */
 export function base64Of(bytes: Uint8Array): string {
   let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
+  for (let i = 0; i < bytes.length; i += 4096) binary += String.fromCharCode(...bytes.subarray(i, i + 4096));
   return btoa(binary);
 }
 

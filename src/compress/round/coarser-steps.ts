@@ -14,6 +14,7 @@ import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
+import { times } from '../fit/reconstruct.ts';
 import { emptyWeights, type Weights, withWeights } from '../fit/refit.ts';
 import { addOuter, type Symmetric, zeros } from '../fit/symmetric.ts';
 import { uniformGrid } from './levels.ts';
@@ -155,10 +156,11 @@ function coarserRow(
 ): { readonly step: number; readonly row: Float64Array } | undefined {
   const own = largestSize(w.subarray(1)) / grid.largest;
   if (own === 0) return undefined;
-  const allowed = errorOf(w, toNearest(w, own, means), judging);
+  const allowed = errorOf(w, toNearest(w, own, means), judging, Infinity);
+  const image = times(norm.hessian, w);
   for (const factor of factors) {
-    const made = roundRow(norm, w, grid, [factor * own]);
-    if (made.step > own && errorOf(w, made.row, judging) <= allowed) return made;
+    const made = roundRow(norm, w, grid, [factor * own], image);
+    if (made.step > own && errorOf(w, made.row, judging, allowed) <= allowed) return made;
   }
   return undefined;
 }
@@ -170,8 +172,13 @@ function toNearest(w: Float64Array, step: number, means: Float64Array): Float64A
   return made;
 }
 
-/** The sum of squares of what sums of these columns are off. */
-function errorOf(w: Float64Array, made: Float64Array, columns: readonly Float64Array[]): number {
+/** The sum of squares of what sums of these columns are off; of less columns where they are off by more than `most`. */
+function errorOf(
+  w: Float64Array,
+  made: Float64Array,
+  columns: readonly Float64Array[],
+  most: number,
+): number {
   const off = w.map((x, i) => x - at(made, i));
   let squares = 0;
   for (const column of columns) {
@@ -179,6 +186,7 @@ function errorOf(w: Float64Array, made: Float64Array, columns: readonly Float64A
     // Read unchecked: this is run for every column of every step that is tried, all of one length.
     for (let i = 0; i < off.length; i++) sum += (off[i] as number) * (column[i] as number);
     squares += sum * sum;
+    if (squares > most) break;
   }
   return squares;
 }

@@ -63,18 +63,20 @@ export const clippedSteps = (w: Float64Array, { largest }: Grid): readonly numbe
 /**
  * @param w the row behind its bias; a row of zeros gets the step 0
  * @param steps to choose from
+ * @param image H w, which takes as long as a rounding
  */
 export function roundRow(
   norm: RoundingNorm,
   w: Float64Array,
   grid: Grid,
   steps: readonly number[] = clippedSteps(w, grid),
+  image: Float64Array = times(norm.hessian, w),
 ): Rounded {
   if (largestWeightOf(w) === 0) return { step: 0, row: w.slice() };
   const tried = steps.map((step) => nearestPlane(norm, w, step, grid));
   return scaled(
     norm.hessian,
-    w,
+    image,
     tried.reduce((best, next) => (next.error < best.error ? next : best)),
   );
 }
@@ -108,10 +110,11 @@ function nearestPlane(
 /**
  * The same integers with the step and bias that suit them best: the least squares of b + s q in the Hessian's
  * norm, two equations. Kept only where it is a usable step.
+ * @param hw the Hessian times the row that was rounded
  */
-function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded): Rounded {
+function scaled(hessian: Symmetric, hw: Float64Array, { step, row }: Rounded): Rounded {
   const q = row.map((x, i) => (i === 0 ? 0 : x / step));
-  const [hq, hw] = [times(hessian, q), times(hessian, w)];
+  const hq = times(hessian, q);
   const dot = (a: Float64Array): number => a.reduce((sum, x, i) => sum + x * at(q, i), 0);
   const [h00, h0q, hqq, w0, wq] = [at(hessian.data, 0), at(hq, 0), dot(hq), at(hw, 0), dot(hw)];
   const determinant = h00 * hqq - h0q * h0q;

@@ -1,16 +1,5 @@
 /** Constant arrays as they lie in the memory of a little-endian machine. */
-import { type Elem, elemArrays, elemBytes, type Kernel, type Table } from './kernel.ts';
-
-/** Writes one number at a byte offset. */
-type Put = (view: DataView, at: number, x: number) => void;
-const put: Readonly<Record<Elem, Put>> = {
-  u8: (view, at, x) => view.setUint8(at, x),
-  i8: (view, at, x) => view.setInt8(at, x),
-  u16: (view, at, x) => view.setUint16(at, x, true),
-  i16: (view, at, x) => view.setInt16(at, x, true),
-  i32: (view, at, x) => view.setInt32(at, x, true),
-  f32: (view, at, x) => view.setFloat32(at, x, true),
-};
+import { elemArrays, elemBytes, type Kernel, type Table } from './kernel.ts';
 
 export const tableLength = ({ elem, data }: Table): number => data.length * elemBytes[elem];
 
@@ -18,13 +7,13 @@ export const tableLength = ({ elem, data }: Table): number => data.length * elem
 export const plainTableBytes = ({ weights, tables }: Pick<Kernel, 'weights' | 'tables'>): number =>
   weights?.packing?.tableBytes ?? tables.reduce((sum, table) => sum + tableLength(table), 0);
 
-export function tableBytes({ elem, data }: Table): Uint8Array {
-  if (elem === 'i8' || elem === 'u8') return Uint8Array.from(data);
-  const bytes = new Uint8Array(data.length * elemBytes[elem]);
-  const view = new DataView(bytes.buffer);
-  data.forEach((x: number, i: number) => {
-    put[elem](view, i * elemBytes[elem], x);
-  });
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+export function tableBytes(table: Table): Uint8Array {
+  const { buffer, byteOffset, byteLength } = typedTable(table);
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice();
+  const size = elemBytes[table.elem];
+  if (!littleEndian) for (let i = 0; i < byteLength; i += size) bytes.subarray(i, i + size).reverse();
   return bytes;
 }
 

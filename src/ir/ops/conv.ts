@@ -156,14 +156,15 @@ interface GroupJob {
 /** A row of weights, or one window only: each row times each window where both lie, as copies would take longer. */
 function addEach({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
   const count = offsets.length;
-  for (let to = 0; to < sums.length; to++) {
-    const row = Math.floor(to / outCount) * count;
-    const start = at(starts, to % outCount);
-    let sum = 0;
-    for (let i = 0; i < count; i++)
-      sum += (w[row + i] as number) * (x[start + (offsets[i] as number)] as number);
-    sums[to] = (sums[to] as number) + sum;
-  }
+  holds(starts, outCount);
+  for (let row = 0, to = 0; to < sums.length; row += count)
+    for (let pixel = 0; pixel < outCount; pixel++, to++) {
+      const start = starts[pixel] as number;
+      let sum = 0;
+      for (let i = 0; i < count; i++)
+        sum += (w[row + i] as number) * (x[start + (offsets[i] as number)] as number);
+      sums[to] = (sums[to] as number) + sum;
+    }
 }
 
 /** Each window is copied out once (im2col, two columns at a time), and multiplied with all weight rows. */

@@ -5,7 +5,8 @@
 import { must } from '../../base/errors.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import type { Expr, Kernel, StmtOf } from '../../ir/kernel/kernel.ts';
+import type { Expr, ExprOf, Kernel, StmtOf } from '../../ir/kernel/kernel.ts';
+import { binaryOperations } from '../../ir/kernel/operations.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
 import type { RepeatPlan } from './repeats.ts';
@@ -221,18 +222,30 @@ export const sumQuantity = (c: Code, node: KernelNode, name: string): number =>
   c.quantities.push({ node, allowed: allInts, what: `value of ${name}`, local: name }) - 1;
 
 /**
- * `name += factor * x` for a product that cannot overflow. One call instead of code in place: unrolled loops
- * hold dozens of these, and engines take seconds to optimize functions of that size (measured: 11 s).
+ * `name += factor * x`. One call instead of code in place: unrolled loops hold dozens of these, and engines take
+ * seconds to optimize functions of that size (measured: 11 s).
+ * @param product the multiplication, where it may overflow
  */
 export function accumulateProduct(
   c: Code,
-  node: KernelNode,
-  name: string,
+  node: StmtOf<'accumulate'>,
   [factor, x]: readonly [Value, Value],
+  product: ExprOf<'binary'> | undefined,
 ): void {
+  const { name } = node;
   const index = must(c.dependent.get(name), `'${name}' depends on the input`);
+  const term = `state, ${2 * index}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges`;
+  const wide = product && overflowQuantity(c, product);
   const k = sumQuantity(c, node, name);
-  c.lines.push(`addScaled(state, ${2 * index}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges, ${2 * k});`);
+  c.lines.push(
+    wide === undefined ? `addScaled(${term}, ${2 * k});` : `addProduct(${term}, ${2 * wide}, ${2 * k});`,
+  );
+}
+
+function overflowQuantity(c: Code, node: ExprOf<'binary'>): number {
+  const rule = binaryOperations[node.op].rules.find(({ kind }) => kind === 'overflow');
+  const { what } = must(rule, `'${node.op}' may overflow`);
+  return c.quantities.push({ node, allowed: allInts, what }) - 1;
 }
 
 /** Bounds of everything that an array can hold; undefined for f32. */

@@ -13,7 +13,7 @@ import { changedBy } from './repeating.ts';
 export function isEven(c: Code, s: Loop): boolean {
   if (c.trace || c.everyPlace || c.walk !== undefined) return false;
   const passes = new Passes(c, s);
-  return [...statementsIn(s.body)].every((inside) => passes.isAlike(inside));
+  return statementsIn(s.body).every((inside) => passes.isAlike(inside));
 }
 
 /** Elements of a parameter have the same bounds, unless they are followed. */

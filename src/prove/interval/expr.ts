@@ -311,25 +311,29 @@ function call(c: Code, e: ExprOf<'call'>): Value {
   const args = callArguments(c, e);
   const fixed = e.type === 'i32' && args.every(isOne) && e.args.every((arg) => typeOf(arg) === 'i32');
   if (!fixed && args.every(isKnown)) return knownCall(c, e, args);
+  const widest = fixed ? boundsOfCall(e.primitive, args) : undefined;
+  const plain = `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`;
+  if (widest !== undefined && widest.violation === undefined) return one(c, plain, widest.lo, widest.hi);
   const r = fresh(c);
   c.lines.push(`const ${r} = call_${e.primitive}(${args.map((a) => `${a.lo}, ${a.hi}`).join(', ')});`);
   c.lines.push(`if (${r}.violation !== undefined) {`);
   cannotHold(c, e, broken);
   c.lines.push('}');
-  if (fixed) {
-    const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max]));
-    return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`, lo, hi);
-  }
+  if (widest !== undefined) return one(c, plain, widest.lo, widest.hi);
   return { lo: `${r}.lo`, hi: `${r}.hi`, min: minInt, max: maxInt };
 }
 
 const broken = 'precondition of the arguments';
 
+/** Of all runs through the code. */
+const boundsOfCall = (primitive: string, args: readonly Value[]) =>
+  callBounds(primitive)(...args.flatMap(({ min, max }) => [min, max]));
+
 /** Whether the bounds are the same at every run through the code. */
 const isKnown = ({ lo, hi, min, max }: Value): boolean => lo === String(min) && hi === String(max);
 
 function knownCall(c: Code, e: ExprOf<'call'>, args: readonly Value[]): Value {
-  const { lo, hi, violation } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max]));
+  const { lo, hi, violation } = boundsOfCall(e.primitive, args);
   if (violation !== undefined) cannotHold(c, e, broken);
   return between({ lo, hi });
 }

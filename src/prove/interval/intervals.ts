@@ -11,6 +11,7 @@ import { bindingTimes } from './binding-time.ts';
 import type { Code, Quantity } from './bounds.ts';
 import { Repeats } from './repeats.ts';
 import {
+  addProduct,
   addScaled,
   callBounds,
   contentOf,
@@ -78,9 +79,8 @@ export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
 function run(kernel: Kernel, options: RunOptions): IntervalRun {
   const code = translate(kernel, options);
   const trace = emptyTrace(kernel);
-  const ranges = Float64Array.from({ length: 2 * code.quantities.length }, (_, i) =>
-    i % 2 === 0 ? Infinity : -Infinity,
-  );
+  const ranges = new Float64Array(2 * code.quantities.length).fill(Infinity);
+  for (let i = 1; i < ranges.length; i += 2) ranges[i] = -Infinity;
   const complete = link(code, trace, ranges, options.budget)();
   const seen = code.quantities.map((quantity, k): Seen => {
     const { quantity: other, by } = quantity.follows ?? { quantity: k, by: 0 };
@@ -154,6 +154,7 @@ function emptyTrace(kernel: Kernel): Trace {
 
 /** What the generated code calls, by these names. */
 const runtime = {
+  addProduct,
   addScaled,
   binaryOperations,
   clampInt,

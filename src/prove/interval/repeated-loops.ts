@@ -115,7 +115,7 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
     }
     return true;
   };
-  if (![...statementsIn([s])].every(visit) || followed.size > 1) return undefined;
+  if (!statementsIn([s]).every(visit) || followed.size > 1) return undefined;
   const isVariable = (name: string): boolean => c.times.arrays.get(name)?.pointer ?? true;
   const keys = [...names].filter((name) => !inner.has(name) && isVariable(name));
   return { keys, addresses, followed };

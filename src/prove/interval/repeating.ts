@@ -52,7 +52,7 @@ export function movingSince(
   formOf: (node: KernelNode) => number | undefined,
   addresses: readonly Expr[],
 ): RepeatPlan['moving'] | undefined {
-  const inAddresses = new Set<KernelNode>(addresses.flatMap((e) => [...partsIn(e)]));
+  const inAddresses = new Set<KernelNode>(addresses.flatMap((e) => partsIn(e)));
   const moving: { quantity: number; form: number }[] = [];
   for (let quantity = from; quantity < c.quantities.length; quantity++) {
     const { node, address } = at(c.quantities, quantity);
@@ -87,7 +87,7 @@ export function sumOf(terms: readonly Part[]): ReadonlyMap<string, Part> {
 }
 
 /** Names of the locals, but f32, and of the arrays that an expression reads. */
-export const readBy = (e: Expr): readonly string[] => [...partsIn(e)].flatMap(nameOf);
+export const readBy = (e: Expr): readonly string[] => partsIn(e).flatMap(nameOf);
 
 export function nameOf(e: Expr): readonly string[] {
   if (isLoad(e)) return [e.from];

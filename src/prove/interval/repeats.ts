@@ -69,6 +69,8 @@ export class Repeats {
     }
     this.#tries = 0;
     this.#run = run;
+    // Not asked for wider bounds again.
+    if (own === undefined) this.#runs.set(id, run);
     this.#note(run);
     run.after.forEach((key, i) => {
       this.keys[i] = key;

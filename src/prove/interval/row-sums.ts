@@ -91,7 +91,7 @@ function walkOf(c: Code, s: RowSum, name: string): Walk | undefined {
   const isSame =
     [s.row, s.first, s.skip].every((e) => isFixed(c.times, e)) &&
     ![...walk.keys, s.from].some((name) => c.times.dependent.has(name)) &&
-    [...statementsIn(s.body)].every((inside) => isTerm(walk, inside) || isFixedStmt(c, s, walk, inside)) &&
+    statementsIn(s.body).every((inside) => isTerm(walk, inside) || isFixedStmt(c, s, walk, inside)) &&
     walk.addresses.every((address) => movesAlong(address, s, inner));
   return isSame ? walk : undefined;
 }
@@ -108,7 +108,7 @@ function isFixedStmt(c: Code, s: RowSum, walk: Walk, inside: PlainStmt): boolean
   if (inside.kind === 'store' || inside.kind === 'copy' || inside.kind === 'fill') return false;
   if (isHeld(walk, inside)) return followedName(c, s) === undefined;
   return expressionsOf(inside).every((e) =>
-    [...partsIn(e)].every((part) => typeOf(part) === 'f32' || isFixed(c.times, part)),
+    partsIn(e).every((part) => typeOf(part) === 'f32' || isFixed(c.times, part)),
   );
 }
 

@@ -29,6 +29,23 @@ export function addScaled(
   state[place + 1] = clampInt(high);
 }
 
+/** As `addScaled`, for a product that may leave i32: it is joined at `product`, and cut. */
+export function addProduct(
+  state: Float64Array,
+  place: number,
+  factor: number,
+  lo: number,
+  hi: number,
+  ranges: Float64Array,
+  product: number,
+  to: number,
+): void {
+  const least = factor * (factor < 0 ? hi : lo);
+  const most = factor * (factor < 0 ? lo : hi);
+  note(ranges, product, least, most);
+  addScaled(state, place, 1, clampInt(least), clampInt(most), ranges, to);
+}
+
 /** Bounds of the elements `lo..hi` of a table; outside of the table nothing is read. */
 export function tableRange(table: ArrayLike<number>, lo: number, hi: number): Interval {
   let [min, max] = [maxInt, minInt];
@@ -54,11 +71,20 @@ export interface CallRange extends Interval {
   readonly violation: string | undefined;
 }
 
-/**
- * Bounds of one primitive's calls. `args` are lo, hi, lo, hi, ...; the same channel's bounds return at every
- * position of an image, so a small direct-mapped cache answers most.
- */
-export function callBounds(name: string): (...args: number[]) => CallRange {
+type CallBounds = (...args: number[]) => CallRange;
+
+/** By primitive, for all kernels: its forms make the same calls. */
+const known = new Map<string, CallBounds>();
+
+/** Bounds of one primitive's calls. `args` are lo, hi, lo, hi, ... */
+export function callBounds(name: string): CallBounds {
+  const made = known.get(name) ?? cachedBounds(name);
+  known.set(name, made);
+  return made;
+}
+
+/** The same channel's bounds return at every position of an image, so a small direct-mapped cache answers most. */
+function cachedBounds(name: string): CallBounds {
   const primitive = must(anyPrimitive(name), `a primitive is called '${name}'`);
   const cache = new Array<CallRange | undefined>(cacheSize);
   return (...args) => {

@@ -113,7 +113,7 @@ function isScaled(c: Code, s: StmtOf<'accumulate'>): boolean {
   const [a, b] = [bounds(c, value.a), bounds(c, value.b)];
   const [factor, x] = isOne(a) ? [a, b] : [b, a];
   const product = intervalOf('mul', rangeOf(a), rangeOf(b));
-  if (isOne(factor) && isInt32(product)) accumulateProduct(c, s, s.name, [factor, x]);
+  if (isOne(factor)) accumulateProduct(c, s, [factor, x], isInt32(product) ? undefined : value);
   else accumulateGeneral(c, s, arithmetic(c, value, a, b));
   return true;
 }

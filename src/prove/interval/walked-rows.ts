@@ -27,6 +27,24 @@ interface Terms {
   readonly shift: number;
 }
 
+/** Terms that are kept. */
+interface Kept extends Terms {
+  readonly totals: Totals;
+  /** Of inputs with these offsets, by their memory's content and where they begin. */
+  readonly stretches: Map<number, readonly Stretch[]>;
+}
+
+/** Of the first weights, by their number: the sum of the positive ones, and of the others. */
+interface Totals {
+  readonly above: Float64Array;
+  readonly below: Float64Array;
+}
+
+/** Neighbouring terms, up to number `end`, whose inputs have the same bounds. */
+interface Stretch extends Interval {
+  readonly end: number;
+}
+
 /** The terms of the walk of now. The lists are used again for the next one. */
 class Walked {
   #weights: Int32Array = new Int32Array(16);
@@ -57,19 +75,37 @@ function longer(list: Int32Array): Int32Array {
 }
 
 /** To be kept: where the sums of a row, or two rows, have the same weights at the same distances, there is one list. */
-function kept({ weights, offsets }: Terms, like: Terms | undefined): Terms {
+function kept({ weights, offsets }: Terms, like: Kept | undefined): Kept {
   const shift = (offsets[0] ?? 0) - (like?.offsets[0] ?? 0);
-  const isSame = (a: Int32Array, b: Int32Array | undefined, by: number): b is Int32Array => {
-    if (b === undefined || a.length !== b.length) return false;
-    for (let i = 0; i < a.length; i++) if (a[i] !== (b[i] as number) + by) return false;
-    return true;
-  };
+  const sameWeights = like !== undefined && isSame(weights, like.weights, 0);
+  const sameOffsets = like !== undefined && isSame(offsets, like.offsets, shift);
   return {
-    weights: isSame(weights, like?.weights, 0) ? like.weights : weights.slice(),
-    ...(isSame(offsets, like?.offsets, shift)
-      ? { offsets: like.offsets, shift }
-      : { offsets: offsets.slice(), shift: 0 }),
+    ...(sameWeights
+      ? { weights: like.weights, totals: like.totals }
+      : { weights: weights.slice(), totals: totalsOf(weights) }),
+    ...(sameOffsets
+      ? { offsets: like.offsets, stretches: like.stretches, shift }
+      : { offsets: offsets.slice(), stretches: new Map(), shift: 0 }),
   };
+}
+
+function isSame(a: Int32Array, b: Int32Array, by: number): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== (b[i] as number) + by) return false;
+  return true;
+}
+
+function totalsOf(weights: Int32Array): Totals {
+  const [above, below] = [new Float64Array(weights.length + 1), new Float64Array(weights.length + 1)];
+  let [up, down] = [0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i] as number;
+    if (weight > 0) up += weight;
+    else down += weight;
+    above[i + 1] = up;
+    below[i + 1] = down;
+  }
+  return { above, below };
 }
 
 /** What an accumulator's bounds gain in the end, and their extremes on the way; without terms there is no way. */
@@ -82,7 +118,7 @@ interface Gain {
 
 interface Row {
   /** By accumulator, where inputs have different bounds. */
-  terms: readonly Terms[] | undefined;
+  terms: readonly Kept[] | undefined;
   /** By content of the memory: what the accumulators gain where the first input is element `first`. */
   readonly gains: Map<number, { readonly first: number; readonly gains: readonly Gain[] }>;
 }
@@ -91,12 +127,12 @@ export class WalkedRows extends Repeats {
   readonly #plan: RowPlan;
   readonly #ranges: Float64Array;
   readonly #memory: Followed | undefined;
-  readonly #everywhere: Bounds;
+  readonly #everywhere: Interval;
   readonly #rows = new Map<number, Row>();
   /** By accumulator. */
   readonly #walked: readonly Walked[];
   #row: Row | undefined;
-  #last: Terms | undefined;
+  #last: Kept | undefined;
 
   constructor(plan: RowPlan, ranges: Float64Array, memory: (name: string) => Followed) {
     super(plan, ranges);
@@ -104,9 +140,8 @@ export class WalkedRows extends Repeats {
     this.#ranges = ranges;
     const { content } = plan;
     this.#memory = typeof content === 'string' ? memory(content) : undefined;
-    const { lo, hi } = typeof content === 'string' ? allInts : content;
     this.#walked = plan.sums.map(() => new Walked());
-    this.#everywhere = { lo: Int32Array.of(lo), hi: Int32Array.of(hi) };
+    this.#everywhere = typeof content === 'string' ? allInts : content;
   }
 
   override knows(index: number): boolean {
@@ -150,13 +185,13 @@ export class WalkedRows extends Repeats {
     if (known !== undefined && (memory === undefined || known.first === first)) return known.gains;
     const gains =
       memory === undefined
-        ? this.#walked.map(({ terms }) => gainOf(terms, this.#everywhere, 0, 0))
-        : this.#termsOf(row).map((terms) => gainOf(terms, memory, first, 1));
+        ? this.#walked.map(({ terms }) => gainEverywhere(terms, this.#everywhere))
+        : this.#termsOf(row).map((terms) => gainOf(terms, stretchesOf(terms, memory, first, content)));
     row.gains.set(content, { first, gains });
     return gains;
   }
 
-  #termsOf(row: Row): readonly Terms[] {
+  #termsOf(row: Row): readonly Kept[] {
     row.terms ??= this.#walked.map(({ terms }) => {
       this.#last = kept(terms, this.#last);
       return this.#last;
@@ -165,23 +200,75 @@ export class WalkedRows extends Repeats {
   }
 }
 
-/**
- * The gain of terms over elements `first + offset`, or with `moves` 0 over the only element there is. Outside of the
- * array the run goes on with 0.
- */
-function gainOf({ weights, offsets, shift }: Terms, { lo, hi }: Bounds, from: number, moves: 0 | 1): Gain {
-  let [low, high, least, most] = [0, 0, Infinity, -Infinity];
-  const first = from + shift;
-  holds(offsets, weights.length);
-  for (let i = 0; i < weights.length; i++) {
-    const weight = weights[i] as number;
-    const place = moves * (first + (offsets[i] as number));
-    const isInside = place >= 0 && place < lo.length;
-    const [x, y] = isInside ? [lo[place] as number, hi[place] as number] : [0, 0];
-    low += weight < 0 ? weight * y : weight * x;
-    high += weight < 0 ? weight * x : weight * y;
-    if (low < least) least = low;
-    if (high > most) most = high;
+/** Of inputs with the same bounds. */
+const gainEverywhere = ({ weights }: Terms, { lo, hi }: Interval): Gain => {
+  const way = new Way();
+  way.walk(weights, 0, weights.length, lo, hi);
+  return way;
+};
+
+function gainOf({ weights, totals: { above, below } }: Kept, stretches: readonly Stretch[]): Gain {
+  const way = new Way();
+  let start = 0;
+  for (const { end, lo, hi } of stretches) {
+    if (lo > 0 || hi < 0) way.walk(weights, start, end, lo, hi);
+    else way.leap(at(above, end) - at(above, start), at(below, end) - at(below, start), lo, hi);
+    start = end;
   }
-  return { low, high, least, most };
+  return way;
+}
+
+/** The gain of terms, as far as they were added. */
+class Way implements Gain {
+  low = 0;
+  high = 0;
+  least = Infinity;
+  most = -Infinity;
+
+  /** Adds weights `start` to `end` times lo..hi, one after the other. */
+  walk(weights: Int32Array, start: number, end: number, lo: number, hi: number): void {
+    let { low, high, least, most } = this;
+    holds(weights, end);
+    for (let i = start; i < end; i++) {
+      const weight = weights[i] as number;
+      low += weight < 0 ? weight * hi : weight * lo;
+      high += weight < 0 ? weight * lo : weight * hi;
+      if (low < least) least = low;
+      if (high > most) most = high;
+    }
+    [this.low, this.high, this.least, this.most] = [low, high, least, most];
+  }
+
+  /**
+   * Adds weights, of which the positive ones make `above` and the others `below`, times lo..hi with 0 in it: none of
+   * them raises the lower bound or lowers the upper one, so that both are furthest at the end.
+   */
+  leap(above: number, below: number, lo: number, hi: number): void {
+    this.low += above * lo + below * hi;
+    this.high += above * hi + below * lo;
+    this.least = Math.min(this.least, this.low);
+    this.most = Math.max(this.most, this.high);
+  }
+}
+
+/** Of terms over elements `from + offset` of a memory. Outside of the array the run goes on with 0. */
+function stretchesOf(
+  { offsets, shift, stretches }: Kept,
+  { lo, hi }: Bounds,
+  from: number,
+  content: number,
+): readonly Stretch[] {
+  const key = content * 2 ** 32 + from + shift;
+  const known = stretches.get(key);
+  if (known !== undefined) return known;
+  const found: { end: number; readonly lo: number; readonly hi: number }[] = [];
+  for (let i = 0; i < offsets.length; i++) {
+    const place = from + shift + (offsets[i] as number);
+    const [x, y] = [lo[place] ?? 0, hi[place] ?? 0];
+    const last = found.at(-1);
+    if (last?.lo === x && last.hi === y) last.end = i + 1;
+    else found.push({ end: i + 1, lo: x, hi: y });
+  }
+  stretches.set(key, found);
+  return found;
 }

@@ -64,11 +64,18 @@ export const outside = (what: string, x: Interval, lo: number, hi: number): stri
 const multiplierRule = (lowestShift: number) => (_acc: Interval, multiplier: Interval, shift: Interval) =>
   outside('multiplier', multiplier, 1, 2 ** 31 - 1) ?? outside('shift', shift, lowestShift, 30);
 
+const endsOf = ({ lo, hi }: Interval): readonly number[] => (lo === hi ? [lo] : [lo, hi]);
+
 /** Bounds of a function that grows with its first argument, for every multiplier and shift in their boxes. */
 function cornerRange(f: (acc: number, m: number, s: number) => number) {
   return (acc: Interval, m: Interval, s: Interval): Interval => {
-    const at = [acc.lo, acc.hi].flatMap((a) => [m.lo, m.hi].flatMap((x) => [f(a, x, s.lo), f(a, x, s.hi)]));
-    return { lo: Math.min(...at), hi: Math.max(...at) };
+    let [lo, hi] = [Infinity, -Infinity];
+    for (const x of endsOf(m))
+      for (const y of endsOf(s)) {
+        lo = Math.min(lo, f(acc.lo, x, y));
+        hi = Math.max(hi, f(acc.hi, x, y));
+      }
+    return { lo, hi };
   };
 }
 
