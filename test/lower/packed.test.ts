@@ -27,13 +27,17 @@ const recipes: fc.Arbitrary<readonly [SumRecipe, Packing]> = fc
   .tuple(
     sumRecipes,
     fc.constantFrom(0, 0, 0, 0, 1),
-    fc.constantFrom(1, 2, 2, 3, 4),
+    fc.constantFrom(1, 2, 3, 4, 4),
     fc.constantFrom(1, 2, 2, 3, 4),
     fc.integer({ min: 1, max: 16 }),
     fc.constantFrom('runs', 'runs', 'runs', 'turns'),
   )
   .map(([recipe, skip, pixels, pairs, terms, walk]) => [
-    { ...recipe, ...{ bits: 8, shared: false, kind: 'dense', format: 0, walk, skip } },
+    {
+      ...{ ...recipe, bits: 8, shared: false, kind: 'dense', format: 0, walk, skip },
+      // Of several places, mostly near enough to share inputs.
+      apart: pixels > 1 ? recipe.apart % 4 : recipe.apart,
+    },
     { pixels, pairs, terms, tableBytes: 0 },
   ]);
 
@@ -47,6 +51,8 @@ function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Ker
   if (recipe.walk === 'turns') return ['in turns', large];
   const { segments, pieces, run } = recipe;
   const joins = times(segments, (i) => i + 1).some((n) => n > 1 && segments % n === 0 && n * run <= terms);
+  const many = Math.min(places, pixels) > 2;
+  const isShared = Math.min(places, pixels) > 1 && recipe.apart > 0 && recipe.apart < Math.min(run, terms);
   return [
     recipe.rows % 2 === 0 ? 'rows in pairs' : 'a row alone',
     recipe.rows > 2 * pairs ? 'loop of rows' : 'one pass',
@@ -59,7 +65,8 @@ function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Ker
           ? 'whole run'
           : 'an end of a run',
     places <= pixels ? 'one part' : 'parts',
-    ...(Math.min(places, pixels) > 2 ? ['many places'] : []),
+    ...(many ? ['many places'] : []),
+    ...(isShared ? ['an input of two places'] : []),
     ...(Math.min(Math.ceil(recipe.rows / 2), pairs) > 2 ? ['many pairs'] : []),
     large,
     ...(recipe.extreme === 1 ? ['extreme'] : []),
@@ -94,6 +101,7 @@ test('random statements add what their definition says, without a trap, and ever
     ...{ plain: 4, 'rows in pairs': 10, 'a row alone': 10, 'loop of rows': 8, 'one pass': 8 },
     ...{ 'passes alike': 6, 'a pass of few': 13, 'short run': 5, 'whole run': 3, 'an end of a run': 8 },
     ...{ 'joined runs': 2, 'in turns': 8, 'many places': 4, 'many pairs': 3 },
+    ...{ 'an input of two places': 4 },
     ...{ 'one part': 10, parts: 13, 'nothing too large': 13, 'too large': 8, extreme: 5 },
   });
 });
