@@ -6,7 +6,7 @@
  * of it reaches the high half. That begins at 255 N - 32768, so the accumulator stays an int32.
  *
  * At its end a segment is taken apart: high += acc >> 16, low += acc. In the end low - 65536 high, modulo 2^32, is the
- * sum of the low halves. Where weights of a segment are too large, what is too much of them is multiplied alone.
+ * sum of the low halves: low begins with 65536 times what high begins with, or that is subtracted from high. Where weights of a segment are too large, what is too much of them is multiplied alone.
  */
 import { at, must } from '../base/errors.ts';
 import {
@@ -245,13 +245,16 @@ function passBody(c: Context): readonly Stmt[] {
   ];
 }
 
-/** Where the sums of each pair's second row begin. */
-const beginsOf = ({ pass }: Context, pairs: number, places: readonly Place[]): readonly Stmt[] => [
-  ...times(pairs, (q) => {
-    const upper = at(places, 0).locals[2 * q + 1];
-    return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
-  }).flat(),
-];
+/** Where the sums of each pair's second row begin, if the first ones do not begin with it too. */
+const beginsOf = ({ pass, rows }: Context, pairs: number, places: readonly Place[]): readonly Stmt[] =>
+  rows.isTogether
+    ? []
+    : times(pairs, (q) => {
+        const upper = at(places, 0).locals[2 * q + 1];
+        return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
+      }).flat();
+
+const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
 /**
  * The same code for some places after the others, where what follows is the largest sum of all places. Nothing is
@@ -351,9 +354,6 @@ function behindMaximum(body: readonly Stmt[], sums: readonly string[]): readonly
   const reads = [...expressionsIn(end)].some((e) => e.kind === 'local' && others.has(e.name));
   return joins.length > 0 && isMaximum && !reads ? end : undefined;
 }
-
-/** Where the sums of a pair's second row begin. */
-const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
 /** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
 const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
@@ -486,7 +486,7 @@ function taken({ pass, rows }: Context, q: number, { locals }: Place): readonly 
     assign(name, call('known_within', 'i32', sum, int(rows.lo), int(rows.hi))),
   ];
   if (upper === undefined) return within(local(name));
-  const high = sub(local(upper), local(beginOf(q, pass.tag)));
+  const high = rows.isTogether ? local(upper) : sub(local(upper), local(beginOf(q, pass.tag)));
   const below = call('wrapped_product', 'i32', high, int(65536));
   return within(call('wrapped_difference', 'i32', local(name), below));
 }

@@ -1,7 +1,7 @@
 /** The tables of packed rows of weights: src/lower/packed.ts says what they are for. */
 import { at, holds } from '../base/errors.ts';
 import { times } from '../ir/kernel/builders.ts';
-import type { Packing, Table } from '../ir/kernel/kernel.ts';
+import { beginsTogether, type Packing, type Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 
 /** The largest sum of weights, without signs, over a segment: inputs of 0..255 then move a half by 65535 at most. */
@@ -12,6 +12,8 @@ export interface PackedRows {
   readonly pairs: readonly number[];
   /** Where the sums of each row begin, without what the segments begin with. */
   readonly bias: readonly number[];
+  /** Whether the first row of each pair begins with 65536 times its second one's beginning too, modulo 2^32. */
+  readonly isTogether: boolean;
   /** By row how many pairs it has of: a term's place from the first one, in elements, and what its weight lacks. */
   readonly counts: readonly number[];
   readonly rests: readonly number[];
@@ -128,6 +130,7 @@ export function packRows(
   packing: Loops,
 ): PackedRows {
   const [lengths, offsets] = [segmentsOf(layout, packing.terms), offsetsOf(layout)];
+  const isTogether = beginsTogether(packing);
   const all = {
     pairs: [] as number[],
     bias: [] as number[],
@@ -146,13 +149,14 @@ export function packRows(
       );
     });
     for (const one of pairs) {
-      one.bounds.forEach(([from, to], h) => {
+      const begins = one.bounds.map(([from, to], h) => {
         all.counts.push(at(one.rests, h).length / 2);
         all.rests.push(...at(one.rests, h));
-        const begin = at(bias, all.bias.length);
-        all.bias.push(begin - at(one.begun, h));
+        const begin = at(bias, all.bias.length + h);
         [lo, hi] = [Math.min(lo, begin + from), Math.max(hi, begin + to)];
+        return begin - at(one.begun, h);
       });
+      all.bias.push(...(isTogether ? withUpper(begins) : begins));
     }
     lengths.forEach((length, s) => {
       for (const one of pairs) all.pairs.push(at(one.segments, s).start);
@@ -163,6 +167,7 @@ export function packRows(
   const most = (numbers: readonly number[]): number => numbers.reduce((a, b) => Math.max(a, b), 0);
   return {
     ...all,
+    isTogether,
     countElem: most(all.counts) > 255 ? 'u16' : 'u8',
     restElem: most(all.rests) > 32767 ? 'i32' : 'i16',
     lo,
@@ -224,11 +229,15 @@ function tooLarge(row: Int32Array, lengths: readonly number[]): number {
   return found;
 }
 
+/** What a pair's sums begin with: the first one with 65536 times the second, modulo 2^32, which is taken out in the end. */
+const withUpper = ([low, ...upper]: readonly number[]): readonly number[] =>
+  low === undefined ? [] : [upper.reduce((sum, high) => (sum + Math.imul(high, 65536)) | 0, low), ...upper];
+
 export const biasOf = (kernel: string): string => `${kernel}_begin`;
 
 /** As constant arrays: the pairs, then where weights are too large, counts, places and what is left. */
 export function packedTables(name: string, rows: PackedRows): readonly Table[] {
-  const { pairs, bias, counts, rests, countElem, restElem } = rows;
+  const { pairs, bias, isTogether, counts, rests, countElem, restElem } = rows;
   const table: Table = {
     name: `${name}_pairs`,
     elem: 'i32',
@@ -239,7 +248,7 @@ export function packedTables(name: string, rows: PackedRows): readonly Table[] {
     name: biasOf(name),
     elem: 'i32',
     data: bias,
-    says: 'Without what the accumulators begin with.',
+    says: `Without what the accumulators begin with${isTogether ? '; the first of two outputs with 65536 times the next' : ''}.`,
   };
   if (rests.length === 0) return [table, begin];
   return [

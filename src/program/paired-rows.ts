@@ -4,7 +4,7 @@
  */
 import { at, DefectError, must } from '../base/errors.ts';
 import { hull, type Interval } from '../ir/kernel/interval.ts';
-import type { Kernel, Packing, Quads, Table } from '../ir/kernel/kernel.ts';
+import { beginsTogether, type Kernel, type Packing, type Quads, type Table } from '../ir/kernel/kernel.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { readQuads } from './quad-rows.ts';
 
@@ -84,6 +84,7 @@ export interface ReadRows {
 /** The tables of a packed kernel, pass by pass. */
 class PairedRows {
   readonly rows: readonly Int32Array[];
+  /** As stored; of pairs that were read, without what the first one has of the second. */
   readonly begins: number[];
   /** By row, what its sum gains at least and at most. */
   readonly #gains: [number, number][];
@@ -128,6 +129,8 @@ class PairedRows {
     const last = Math.min(first + this.perPass, this.#layout.rows);
     const own: number[][] = [];
     for (let row = first; row < last; row += 2) own.push(row + 1 < last ? [row, row + 1] : [row]);
+    for (let row = first; beginsTogether(this.#packing) && row + 1 < last; row += 2)
+      this.begins[row] = (at(this.begins, row) - Math.imul(at(this.begins, row + 1), 65536)) | 0;
     let term = 0;
     for (const length of stretches(this.#layout, this.#packing.terms)) {
       this.#stretch(own, term, length);
