@@ -2,7 +2,7 @@
 import { at, DefectError, must } from '../base/errors.ts';
 import type { EmitInfo } from '../emit/info.ts';
 import type { Interval } from '../ir/kernel/interval.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { instructionSets } from '../ir/kernel/primitive.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
 import { rangeOfRows, readBytes } from '../program/byte-rows.ts';
@@ -55,13 +55,36 @@ export function printedOf(program: Program, facts: Facts, found = variantsOf(pro
       proved.push(one);
       return isPrinted(one);
     });
-    if (sure.length > 0) variants.set(form, sure);
+    if (sure.length > 0) variants.set(form, withSharedTables(form, sure));
   }
   const ranges = [...kernels].flatMap(([kernel, form]) => {
     const known = form === kernel ? facts.get(kernel) : undefined;
     return known === undefined ? [] : [[form.name, known.ranges] as const];
   });
   return { program: plain, variants, ranges: new Map(ranges), proved };
+}
+
+/** Tables that are alike in several forms of a kernel become one, which C then has once. */
+function withSharedTables({ tables }: Kernel, variants: readonly Variant[]): readonly Variant[] {
+  const known = [...tables];
+  const shared = (table: Table): Table => {
+    const same = known.find((one) => areAlike(one, table));
+    if (same === undefined) known.push(table);
+    return same ?? table;
+  };
+  return variants.map((variant) => {
+    const own = variant.kernel.tables.map(shared);
+    const isSame = own.every((table) => variant.kernel.tables.includes(table));
+    return isSame ? variant : { ...variant, kernel: { ...variant.kernel, tables: own } };
+  });
+}
+
+function areAlike({ data: a, ...one }: Table, { data: b, ...other }: Table): boolean {
+  return (
+    a.length === b.length &&
+    JSON.stringify(one) === JSON.stringify(other) &&
+    Array.prototype.every.call(a, (x, i) => Object.is(x, b[i]))
+  );
 }
 
 const whyOf = ({ unproven }: Rules): readonly string[] => [...new Set(unproven.map(({ why }) => why))];

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { printedOf } from '../../src/artifact/variants.ts';
 import { at, DefectError, must } from '../../src/base/errors.ts';
+import { emitC } from '../../src/emit/package.ts';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { InstructionSet } from '../../src/ir/kernel/primitive.ts';
 import { expressionsIn } from '../../src/ir/kernel/walk.ts';
@@ -12,6 +13,7 @@ import { proveForm } from '../../src/prove/lowered.ts';
 import { proveProgram } from '../../src/prove/prove.ts';
 import { layerOf, plainImage, programOf } from '../support/stored-layers.ts';
 
+const info = { command: '', version: '', hash: '', golden: [] } as const;
 const packing = { pixels: 2, pairs: 2, terms: 4, tableBytes: 0 };
 const layer = layerOf({
   seed: 1,
@@ -38,6 +40,23 @@ test('all forms of a layer are proved', () => {
     ['rv32', []],
   ]);
   expect([...variants.values()].flat().map(({ set }) => set)).toEqual(['mve', 'dsp', 'v6m', 'rv32']);
+});
+
+test('what forms have alike stands in C once', () => {
+  const { variants, program: plain } = printedOf(program, facts);
+  const form = at([...variants.values()].flat(), 3);
+  expect(form.set).toBe('rv32');
+  const [step] = plain.steps;
+  // Both have pairs of 2 rows and 4 terms, and make several places at once.
+  for (const name of ['layer_pairs', 'layer_begin']) {
+    const table = must(
+      step?.kernel.tables.find((t) => t.name === name),
+      name,
+    );
+    expect(form.kernel.tables).toContain(table);
+  }
+  const text = must(emitC(plain, { ...info, variants }).get('net.c'), 'net.c');
+  expect(text.match(/ int32_t net_layer_pairs\w*\[/g)).toEqual([' int32_t net_layer_pairs[']);
 });
 
 /** With a table of its own a number shorter. */
