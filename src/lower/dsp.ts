@@ -4,14 +4,14 @@
  */
 import { at } from '../base/errors.ts';
 import { pointer, times } from '../ir/kernel/builders.ts';
-import type { Kernel, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
+import type { Kernel, RowSum, Table } from '../ir/kernel/kernel.ts';
 import { rowSumsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import type { Aim } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import type { Variant } from '../program/variants.ts';
 import { dualSums, pairsIn, type Width, wordsOf } from './dual-sums.ts';
-import { type Jam, jammed } from './jam.ts';
+import { fromRows } from './jam.ts';
 
 /**
  * Numbers of passes at a time that add up to `count`.
@@ -94,25 +94,6 @@ function takes({ stored, elem, type, sums }: RowSum): boolean {
   return isPlain && elem === 'u8' && type === 'i32' && layout.run >= 3 && sums.length > 0;
 }
 
-/** A body with its rows lowered: what stands after `startRows` in its block. */
-function inRowLoops(
-  body: readonly Stmt[],
-  jam: Jam,
-): { readonly body: readonly Stmt[]; readonly passes: readonly number[] } | undefined {
-  const start = body.findIndex((s) => s.kind === 'startRows');
-  if (start >= 0) {
-    const after = jammed(body.slice(start), jam);
-    return after && { body: [...body.slice(0, start), ...after.body], passes: after.passes };
-  }
-  for (const [i, s] of body.entries()) {
-    if (s.kind !== 'for') continue;
-    const inner = inRowLoops(s.body, jam);
-    if (inner !== undefined)
-      return { ...inner, body: [...body.slice(0, i), { ...s, body: inner.body }, ...body.slice(i + 1)] };
-  }
-  return undefined;
-}
-
 /** A kernel with DSP instructions, and how its weights stand. */
 export type DspForm = Required<Pick<Variant, 'kernel' | 'words'>>;
 
@@ -125,7 +106,7 @@ export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): 
   const table = `${kernel.name}_words`;
   const { rows, usesOfWide, ...extent } = scales[aim];
   const width = kernel.macs >= usesOfWide * layout.rows * termsOf(layout) ? 16 : 8;
-  const found = inRowLoops(kernel.body, {
+  const found = fromRows(kernel.body, {
     takes,
     joined: ({ sums: each }, count) =>
       rowsAtATime(

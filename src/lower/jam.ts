@@ -69,7 +69,7 @@ const hasRows = (body: readonly Stmt[]): boolean =>
 const rowsOf = (sums: readonly RowTerm[]): number => 1 + Math.max(...sums.map(({ row }) => row));
 
 /** The statements from a `startRows` to the end of its block, and the passes over all rows. */
-export function jammed(body: readonly Stmt[], jam: Jam): Maybe<Jammed> {
+function jammed(body: readonly Stmt[], jam: Jam): Maybe<Jammed> {
   const parts = body.map((s) => jammedStmt(s, jam));
   const known = parts.filter((part) => part !== undefined);
   if (known.length < parts.length) return undefined;
@@ -180,4 +180,19 @@ function joinedPass(
     (readonly Stmt[])[],
   ];
   return jam.whole?.(pass, first, last) ?? [...first.flat(), ...jam.body(pass), ...last.flat()];
+}
+
+/** The block that begins with `startRows`, wherever it stands. */
+export function fromRows(body: readonly Stmt[], jam: Jam): Maybe<Jammed> {
+  const first = body.findIndex((s) => s.kind === 'startRows');
+  if (first >= 0) {
+    const rows = jammed(body.slice(first), jam);
+    return rows && { ...rows, body: [...body.slice(0, first), ...rows.body] };
+  }
+  for (const [i, s] of body.entries()) {
+    const inner = s.kind === 'for' ? fromRows(s.body, jam) : undefined;
+    if (inner !== undefined && s.kind === 'for')
+      return { ...inner, body: [...body.slice(0, i), { ...s, body: inner.body }, ...body.slice(i + 1)] };
+  }
+  return undefined;
 }

@@ -33,7 +33,7 @@ import { expressionsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
-import { type Jam, jammed, type Pass } from './jam.ts';
+import { fromRows, type Jam, type Pass } from './jam.ts';
 import {
   biasOf,
   type Loops,
@@ -153,21 +153,6 @@ const says =
 interface Made {
   readonly kernel: Kernel;
   readonly rows: PackedRows;
-}
-
-/** The block that begins with `startRows`, wherever it stands. */
-export function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
-  const first = body.findIndex((s) => s.kind === 'startRows');
-  if (first >= 0) {
-    const rows = jammed(body.slice(first), jam);
-    return rows && { ...rows, body: [...body.slice(0, first), ...rows.body] };
-  }
-  for (const [i, s] of body.entries()) {
-    const inner = s.kind === 'for' ? fromRows(s.body, jam) : undefined;
-    if (inner !== undefined && s.kind === 'for')
-      return { ...inner, body: [...body.slice(0, i), { ...s, body: inner.body }, ...body.slice(i + 1)] };
-  }
-  return undefined;
 }
 
 const jamOf = (packing: Loops, layout: WeightLayout, made: Made | undefined): Jam => ({

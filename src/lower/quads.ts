@@ -43,8 +43,8 @@ import { declaredIn, namesIn, rowSumsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { rangeOfRows } from '../program/byte-rows.ts';
 import { decodeRows } from '../program/rows.ts';
-import type { Jam, Pass } from './jam.ts';
-import { fromRows, isPackable } from './packed.ts';
+import { fromRows, type Jam, type Pass } from './jam.ts';
+import { isPackable } from './packed.ts';
 import { rowByRow } from './row-by-row.ts';
 
 export type QuadForm = Omit<Quads, 'tableBytes'>;
