@@ -4,17 +4,17 @@ import { type LawName, laws } from '../support/laws.ts';
 import { requireLawInTurn } from '../support/property.ts';
 
 const runs: Readonly<Record<LawName, number>> = {
-  canonicalize: 240,
-  'normalize-input': 240,
-  'fold-batch-norm': 240,
-  fuse: 240,
+  canonicalize: 200,
+  'normalize-input': 200,
+  'fold-batch-norm': 200,
+  fuse: 200,
   'settle-images': 140,
-  channels: 150,
-  quantize: 240,
-  assembly: 150,
-  soundness: 150,
+  channels: 120,
+  quantize: 200,
+  assembly: 120,
+  soundness: 120,
   determinism: 130,
-  float32: 150,
+  float32: 120,
 };
 
 // Half a minute for the slowest on a machine of its own.

@@ -8,7 +8,7 @@ import type { Recipe } from '../support/recipes.ts';
 import { fixedSeed, freshSeed } from '../support/seeds.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 
-const perBatch = 9;
+const perBatch = 7;
 const batches = 20;
 /** The first half of the batches is the same in every run, the second is this commit's; each takes every chip. */
 const seedOf = (batch: number): number => (batch < batches / 2 ? fixedSeed : freshSeed()) + batch;

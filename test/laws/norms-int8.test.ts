@@ -103,7 +103,7 @@ test.each(places.flatMap((place) => readers.map((reader) => [place, reader] as c
       fc.property(normed, (recipe) => {
         requireNear(normedNetwork({ ...recipe, place, reader }, count));
       }),
-      { numRuns: runsOf(8) },
+      { numRuns: runsOf(6) },
     ),
 );
 
@@ -112,7 +112,7 @@ test.each(['signed', 'kelvin', 'pascal', 'unlike'] as const)('features: %s', (in
     fc.property(featureRecipes, (recipe) => {
       requireNear(featureNetwork({ ...recipe, inputs }, count));
     }),
-    { numRuns: runsOf(8) },
+    { numRuns: runsOf(6) },
   ),
 );
 
