@@ -187,6 +187,23 @@ const cases: Readonly<Record<string, Recipe>> = {
     ],
     seed: 0,
   },
+  'products below the smallest normal float32': {
+    ...plain,
+    input: [1, 2, 1],
+    raw: 'channels',
+    seed: 94,
+    layers: [
+      { kind: 'softmax', axis: 2 },
+      {
+        kind: 'residual',
+        window: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
+        out: 2,
+        norm: false,
+        weights: { kind: 'tiny', bias: 'none', seed: 0 },
+      },
+      { kind: 'move', of: 'slice', turn: 0, seed: 0 },
+    ],
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, recipe) => {

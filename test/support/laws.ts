@@ -292,6 +292,10 @@ function ownRounding(node: Node, x: Tensor, ideal: Tensor): Tensor {
   return isFunction(node) ? map(ideal, () => 2 ** -20) : zeros(ideal);
 }
 
+/** A product near 0 loses up to half of float32's smallest number, however small it is. */
+const underflow = (graph: Graph<'float'>, node: Node, ideal: Tensor): Tensor =>
+  map(ideal, () => termsOf(graph, node) * 2 ** -150);
+
 /** What is only renamed memory gets the value that it stands for, with its error; everything else is compared. */
 function requireFloat(
   graph: Graph<'float'>,
@@ -310,7 +314,7 @@ function requireFloat(
     { node, inputs, moved, result: ideal, padError: undefined },
     gamma(termsOf(graph, node)),
   );
-  const bound = plus(error, ownRounding(node, inputs[0]!, ideal));
+  const bound = plus(plus(error, ownRounding(node, inputs[0]!, ideal)), underflow(graph, node, ideal));
   const got = values.get(output!);
   if (got === undefined) {
     values.set(output!, ideal);
